@@ -1,0 +1,93 @@
+import js from "@eslint/js";
+import { createTypeScriptImportResolver } from "eslint-import-resolver-typescript";
+import { importX } from "eslint-plugin-import-x";
+import tseslint from "typescript-eslint";
+
+/** Imports go one way: domain <- projections <- functions -> engine. Each zone lists what `target` may not import. */
+const importDirection = [
+  {
+    target: "./domain",
+    from: ["./projections", "./functions", "./engine", "./local", "./test", "./bench"],
+    message: "domain/ is pure: it imports nothing but domain/.",
+  },
+  {
+    target: "./projections",
+    from: ["./functions", "./local", "./test", "./bench"],
+    message: "projections/ import domain/ and the engine's projection types only.",
+  },
+  {
+    target: "./projections",
+    from: "./engine",
+    except: ["./views/projection.ts"],
+    message: "projections/ use only the engine's projection types (engine/views/projection.ts).",
+  },
+  {
+    target: "./engine",
+    from: ["./domain", "./projections", "./functions", "./local", "./test", "./bench"],
+    message: "engine/ knows no order and no invoice: it imports nothing but engine/.",
+  },
+  {
+    target: "./functions",
+    from: ["./local", "./test", "./bench"],
+    message: "functions/ run on AWS: nothing local belongs in them.",
+  },
+  {
+    target: "./local/eventstoredb",
+    from: ["./domain", "./projections", "./functions", "./engine", "./test", "./bench"],
+    message: "The embedded event store stands alone: it knows neither the domain nor the engine.",
+  },
+];
+
+const domainIsPure = {
+  "no-restricted-globals": [
+    "error",
+    ...["process", "fetch", "setTimeout", "setInterval", "setImmediate", "console", "Buffer", "crypto", "performance"].map(
+      (name) => ({ name, message: "domain/ and projections/ are pure: no clock, environment, randomness or I/O." }),
+    ),
+  ],
+  "no-restricted-properties": [
+    "error",
+    { object: "Date", property: "now", message: "Time comes in with the command or the event." },
+    { object: "Math", property: "random", message: "Randomness comes in with the command." },
+  ],
+  "no-restricted-syntax": [
+    "error",
+    {
+      selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+      message: "Time comes in with the command or the event.",
+    },
+  ],
+  "no-restricted-imports": [
+    "error",
+    { patterns: [{ regex: "^(node:|@aws-sdk/|@eventstore/|@grpc/|@middy/)", message: "domain/ and projections/ are pure: no client." }] },
+  ],
+};
+
+export default tseslint.config(
+  { ignores: ["node_modules/", ".tidemark/", ".serverless/", ".esbuild/", "coverage/"] },
+  js.configs.recommended,
+  {
+    files: ["**/*.js"],
+    languageOptions: { globals: { process: "readonly", console: "readonly" } },
+  },
+  ...tseslint.configs.strictTypeChecked.map((config) => ({ ...config, files: ["**/*.ts"] })),
+  {
+    files: ["**/*.ts"],
+    plugins: { "import-x": importX },
+    settings: { "import-x/resolver-next": [createTypeScriptImportResolver()] },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "import-x/no-restricted-paths": ["error", { zones: importDirection }],
+      "no-console": "error",
+      "@typescript-eslint/no-explicit-any": "error",
+      "@typescript-eslint/no-non-null-assertion": "error",
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/only-throw-error": "error",
+    },
+  },
+  { files: ["domain/**/*.ts", "projections/**/*.ts"], rules: domainIsPure },
+  { files: ["local/**/*.ts", "bench/**/*.ts"], rules: { "no-console": "off" } },
+);

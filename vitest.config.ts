@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/proof/**"],
+    globalSetup: ["test/servers/dynamodb-for-all-tests.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
