@@ -1,0 +1,30 @@
+/** Shapes that every context's commands and events share, checked at the edge and again on every read of an event. */
+import { z } from "zod";
+import { isCurrency } from "./currency.ts";
+import { type CustomerId, idPattern, idRule, type OrderId, type ProductId } from "./ids.ts";
+
+const id = z.string().regex(idPattern, `must be ${idRule}`);
+
+// The brand marks a string that has passed the pattern; the transforms are the only places that hand it out.
+export const orderIdSchema = id.transform((value) => value as OrderId);
+export const customerIdSchema = id.transform((value) => value as CustomerId);
+export const productIdSchema = id.transform((value) => value as ProductId);
+
+export const currencySchema = z
+  .string()
+  .refine(isCurrency, "must be an ISO 4217 currency code in upper case, for example USD");
+
+/** An amount of up to ten million units (of 100 minor units each): with {@link maximumQuantity} every sum stays exact. */
+export const priceSchema = z.strictObject({
+  amount: z.int().min(0).max(1_000_000_000),
+  currency: currencySchema,
+});
+
+export const moneySchema = z.strictObject({ amount: z.int(), currency: currencySchema });
+
+export const maximumQuantity = 100_000;
+
+/** An instant: ISO 8601 with a zone, any precision; kept in UTC with milliseconds. */
+export const instantSchema = z.iso
+  .datetime({ offset: true, error: "must be an ISO 8601 instant with a zone, for example 1996-07-04T00:00:00Z" })
+  .transform((text) => new Date(text).toISOString());

@@ -1,0 +1,163 @@
+/**
+ * Reads and appends of the event store, with what its client lacks: a deadline on every call (the client's streaming
+ * calls have none), conflicts as values, and errors told apart by what the caller can do. Memory does not grow with the
+ * length of what is read.
+ */
+import {
+  type AllStreamResolvedEvent,
+  BACKWARDS,
+  END,
+  EventStoreDBClient,
+  FORWARDS,
+  type JSONType,
+  jsonEvent,
+  type ResolvedEvent,
+  START,
+  StreamNotFoundError,
+  type StreamingRead,
+  WrongExpectedVersionError,
+} from "@eventstore/db-client";
+import { ProgressDeadline, withDeadline } from "./deadline.ts";
+import { EventStoreError, EventStoreUnavailableError } from "./errors.ts";
+import { fromClientError, fromClientEvent } from "./from-client.ts";
+import { comparePositions, isAfter, type Position, startOfAll } from "./position.ts";
+import type { NewEvent, StoredEvent } from "./stored-event.ts";
+
+/** The revision a stream must be at for an append to be taken: always sent, never `any`. */
+export type ExpectedRevision = bigint | "no_stream";
+
+export type AppendOutcome =
+  | { readonly outcome: "appended"; readonly revision: bigint }
+  | { readonly outcome: "conflict"; readonly expected: ExpectedRevision; readonly actual: ExpectedRevision };
+
+export interface EventStoreDeadlines {
+  /** Longest wait for the answer of an append, in milliseconds. */
+  readonly appendMs: number;
+  /** Longest wait for the next event of a read, in milliseconds; a read as such may take as long as it has events. */
+  readonly readProgressMs: number;
+}
+
+const defaultDeadlines: EventStoreDeadlines = { appendMs: 5_000, readProgressMs: 5_000 };
+
+export class EventStore {
+  /** The raw client, for what only it can do: persistent and catch-up subscriptions. */
+  readonly client: EventStoreDBClient;
+  readonly #deadlines: EventStoreDeadlines;
+
+  constructor(client: EventStoreDBClient, deadlines: EventStoreDeadlines = defaultDeadlines) {
+    this.client = client;
+    this.#deadlines = deadlines;
+  }
+
+  static connect(connectionString: string, deadlines?: EventStoreDeadlines): EventStore {
+    return new EventStore(EventStoreDBClient.connectionString(connectionString), deadlines);
+  }
+
+  /**
+   * Appends all events or none. A conflict is an outcome; repeating an append whose answer was lost, with the same ids
+   * and expected revision, reports the first outcome. Throws the errors of `errors.ts`.
+   */
+  async append(stream: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<AppendOutcome> {
+    const what = `the append to ${stream}`;
+    const { appendMs } = this.#deadlines;
+    try {
+      const appending = this.client.appendToStream(stream, events.map(toClientEvent), {
+        expectedRevision: expected,
+        deadline: appendMs,
+      });
+      const result = await withDeadline(appending, appendMs, what);
+      return { outcome: "appended", revision: result.nextExpectedRevision };
+    } catch (error) {
+      if (error instanceof WrongExpectedVersionError) {
+        return { outcome: "conflict", expected, actual: actualRevision(error.actualVersion) };
+      }
+      throw fromClientError(error, what);
+    }
+  }
+
+  /** A stream's events from `from` (included) forwards; none if the stream does not exist or ends before it. */
+  readStream(stream: string, from = 0n, maxCount?: bigint): AsyncGenerator<StoredEvent, void> {
+    const count = maxCount === undefined ? {} : { maxCount };
+    const reading = this.client.readStream(stream, { fromRevision: from, direction: FORWARDS, ...count });
+    return this.#read(reading, `the read of ${stream}`);
+  }
+
+  /** The last event of a stream that a read can see, if there is one. */
+  async lastEvent(stream: string): Promise<StoredEvent | undefined> {
+    const reading = this.client.readStream(stream, { fromRevision: END, direction: BACKWARDS, maxCount: 1 });
+    for await (const event of this.#read(reading, `the read of ${stream}`)) return event;
+    return undefined;
+  }
+
+  /**
+   * The events of the log, system events too, from `from` (included) to `until` (included). Without `until` it goes to
+   * the end of the log as the leader sees it.
+   */
+  readAll(from: Position = startOfAll, until?: Position): AsyncGenerator<StoredEvent, void> {
+    const fromPosition = comparePositions(from, startOfAll) === 0 ? START : from;
+    const reading = this.client.readAll({ fromPosition, direction: FORWARDS, requiresLeader: until === undefined });
+    return this.#read(reading, "the read of $all", until);
+  }
+
+  /** Position of the last event of the log. Asked of the leader: a follower's tail may lie behind an acked write. */
+  async tail(): Promise<Position> {
+    const reading = this.client.readAll({ fromPosition: END, direction: BACKWARDS, maxCount: 1, requiresLeader: true });
+    for await (const event of this.#read(reading, "the read of the tail of $all")) return event.position;
+    return startOfAll;
+  }
+
+  async dispose(): Promise<void> {
+    await this.client.dispose();
+  }
+
+  // One generator instead of three stacked ones: each layer would cost a promise per event, and replays read millions.
+  async *#read(
+    reading: StreamingRead<ResolvedEvent | AllStreamResolvedEvent>,
+    what: string,
+    until?: Position,
+  ): AsyncGenerator<StoredEvent, void> {
+    const { readProgressMs } = this.#deadlines;
+    const deadline = new ProgressDeadline(readProgressMs, () => {
+      reading.destroy(new EventStoreUnavailableError(`${what} got no answer within ${readProgressMs} ms: try again`));
+    });
+    try {
+      for await (const resolved of reading) {
+        deadline.arrived();
+        const event = resolved.event ?? resolved.link;
+        if (event === undefined) throw new EventStoreError(`${what} gave an answer without an event`);
+        const stored = fromClientEvent(event);
+        if (until !== undefined && isAfter(stored.position, until)) return;
+        yield stored;
+        deadline.waiting();
+      }
+    } catch (error) {
+      if (error instanceof StreamNotFoundError) return;
+      throw fromClientError(error, what);
+    } finally {
+      deadline.stop();
+      reading.on("error", ignoreLateError);
+      // Cancels the call on the server too: a read that is left early would otherwise be sent to its end.
+      await reading.cancel().catch(ignoreLateError);
+    }
+  }
+}
+
+function toClientEvent(event: NewEvent): ReturnType<typeof jsonEvent> {
+  // The client asks for index signatures, which no interface has; any object is valid JSON input.
+  return jsonEvent({
+    id: event.id,
+    type: event.type,
+    data: event.data as JSONType,
+    metadata: event.metadata as JSONType,
+  });
+}
+
+/** The client reports -1 as a missing stream in some replies and `no_stream` in others. */
+function actualRevision(actual: bigint | string): ExpectedRevision {
+  return typeof actual === "bigint" && actual >= 0n ? actual : "no_stream";
+}
+
+/** After a read has ended or failed once, what its channel says later is of no interest and must not be uncaught. */
+function ignoreLateError(): void {
+  return;
+}

@@ -1,0 +1,73 @@
+/** Translation of what the client of EventStoreDB returns and throws into the engine's own terms. */
+import {
+  AccessDeniedError,
+  CancelledError,
+  DeadlineExceededError,
+  MaxAppendSizeExceededError,
+  NotLeaderError,
+  type RecordedEvent,
+  StreamDeletedError as ClientStreamDeletedError,
+  TimeoutError,
+  UnavailableError,
+} from "@eventstore/db-client";
+import {
+  AppendTooLargeError,
+  EventStoreError,
+  EventStoreUnavailableError,
+  EventNotUnderstoodError,
+  StreamDeletedError,
+} from "./errors.ts";
+import type { EventMetadata, StoredEvent } from "./stored-event.ts";
+
+export function fromClientEvent(event: RecordedEvent): StoredEvent {
+  if (event.position === undefined) {
+    throw new EventStoreError("the server gives events without positions: EventStoreDB 22.6 or later is needed");
+  }
+  return {
+    id: event.id,
+    stream: event.streamId,
+    revision: event.revision,
+    position: event.position,
+    type: event.type,
+    data: event.data,
+    metadata: readMetadata(event.metadata),
+    recordedAt: event.created,
+  };
+}
+
+/** Metadata of events that others wrote may be anything; only an object can hold what is looked for. */
+function readMetadata(metadata: unknown): EventMetadata {
+  return typeof metadata === "object" && metadata !== null && !(metadata instanceof Uint8Array) ? metadata : {};
+}
+
+const isOwnError = (error: unknown): boolean =>
+  error instanceof EventStoreUnavailableError ||
+  error instanceof EventStoreError ||
+  error instanceof StreamDeletedError ||
+  error instanceof AppendTooLargeError ||
+  error instanceof EventNotUnderstoodError;
+
+/** The engine's error for one of the client; `what` completes "<what> failed". */
+export function fromClientError(error: unknown, what: string): Error {
+  if (isOwnError(error) && error instanceof Error) return error;
+  const cause = { cause: error };
+  if (error instanceof ClientStreamDeletedError) {
+    return new StreamDeletedError(`${what} failed: stream ${error.streamName} is tombstoned`, cause);
+  }
+  if (error instanceof MaxAppendSizeExceededError) {
+    return new AppendTooLargeError(`${what} failed: more than ${error.maxAppendSize} bytes in one append`, cause);
+  }
+  if (
+    error instanceof UnavailableError ||
+    error instanceof CancelledError ||
+    error instanceof DeadlineExceededError ||
+    error instanceof TimeoutError ||
+    error instanceof NotLeaderError
+  ) {
+    return new EventStoreUnavailableError(`${what} failed: the event store does not answer; try again`, cause);
+  }
+  if (error instanceof AccessDeniedError) {
+    return new EventStoreError(`${what} failed: access denied; check the connection string's user`, cause);
+  }
+  return new EventStoreError(`${what} failed: ${error instanceof Error ? error.message : String(error)}`, cause);
+}
