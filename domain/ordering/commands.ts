@@ -1,0 +1,49 @@
+/** What one can ask of an order. The schemas are the edge: what passes them is a command the decider understands. */
+import { z } from "zod";
+import type { OrderId } from "../kernel/ids.ts";
+import {
+  customerIdSchema,
+  instantSchema,
+  maximumQuantity,
+  orderIdSchema,
+  priceSchema,
+  productIdSchema,
+} from "../kernel/schemas.ts";
+
+/** An event's rows and its guard must fit one transaction of 100 items; a row per line leaves room for ten more. */
+export const maximumLines = 90;
+
+const orderLineSchema = z.strictObject({
+  productId: productIdSchema,
+  quantity: z.int().min(1).max(maximumQuantity),
+  unitPrice: priceSchema,
+  discountPercent: z.int().min(0).max(100),
+});
+
+/** The body of a request to place an order. */
+export const placeOrderSchema = z.strictObject({
+  orderId: orderIdSchema.optional(),
+  customerId: customerIdSchema,
+  orderedAt: instantSchema.optional(),
+  lines: z.array(orderLineSchema).min(1).max(maximumLines),
+});
+
+/** The body of a request to cancel an order. */
+export const cancelOrderSchema = z.strictObject({
+  reason: z.string().trim().min(1).max(500).optional(),
+});
+
+export type OrderLine = z.output<typeof orderLineSchema>;
+
+export interface PlaceOrder extends Omit<z.output<typeof placeOrderSchema>, "orderId" | "orderedAt"> {
+  readonly type: "PlaceOrder";
+  readonly orderId: OrderId;
+  /** ISO 8601 in UTC with milliseconds. */
+  readonly orderedAt: string;
+}
+
+export interface CancelOrder extends z.output<typeof cancelOrderSchema> {
+  readonly type: "CancelOrder";
+}
+
+export type OrderCommand = PlaceOrder | CancelOrder;
