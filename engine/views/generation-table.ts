@@ -1,0 +1,95 @@
+/**
+ * The table of one generation: made, found ready and removed by the engine, because a table that the deployment owned could
+ * not be retired after a swap. Its name is never used twice.
+ */
+import {
+  type AttributeDefinition,
+  CreateTableCommand,
+  DeleteTableCommand,
+  DescribeTableCommand,
+  type DynamoDBClient,
+  UpdateContinuousBackupsCommand,
+} from "@aws-sdk/client-dynamodb";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isNamed, translated, ViewsUnavailableError } from "./dynamodb.ts";
+import type { Projection } from "./projection.ts";
+
+const stringAttribute = (name: string): AttributeDefinition => ({ AttributeName: name, AttributeType: "S" });
+
+/** Makes the table and waits until it takes writes. Repeating it finds the table there and is no error. */
+export async function createGenerationTable(
+  dynamodb: DynamoDBClient,
+  table: string,
+  projection: Projection,
+): Promise<void> {
+  const indexes = projection.indexes ?? [];
+  const indexed = new Set(indexes.flatMap(({ partition, sort }) => [partition, sort]));
+  try {
+    await translated(
+      dynamodb.send(
+        new CreateTableCommand({
+          TableName: table,
+          BillingMode: "PAY_PER_REQUEST",
+          AttributeDefinitions: [stringAttribute("pk"), stringAttribute("sk"), ...[...indexed].map(stringAttribute)],
+          KeySchema: [
+            { AttributeName: "pk", KeyType: "HASH" },
+            { AttributeName: "sk", KeyType: "RANGE" },
+          ],
+          ...(indexes.length === 0
+            ? {}
+            : {
+                GlobalSecondaryIndexes: indexes.map(({ name, partition, sort }) => ({
+                  IndexName: name,
+                  KeySchema: [
+                    { AttributeName: partition, KeyType: "HASH" as const },
+                    { AttributeName: sort, KeyType: "RANGE" as const },
+                  ],
+                  Projection: { ProjectionType: "ALL" as const },
+                })),
+              }),
+          Tags: [
+            { Key: "tidemark:projection", Value: projection.name },
+            { Key: "tidemark:version", Value: projection.version.toString() },
+          ],
+        }),
+      ),
+    );
+  } catch (error) {
+    if (!isNamed(error, "ResourceInUseException")) throw error;
+  }
+  await untilActive(dynamodb, table);
+  await protect(dynamodb, table);
+}
+
+/** Removes the table; one that is gone already is no error. */
+export async function deleteGenerationTable(dynamodb: DynamoDBClient, table: string): Promise<void> {
+  try {
+    await translated(dynamodb.send(new DeleteTableCommand({ TableName: table })));
+  } catch (error) {
+    if (!isNamed(error, "ResourceNotFoundException")) throw error;
+  }
+}
+
+async function untilActive(dynamodb: DynamoDBClient, table: string): Promise<void> {
+  for (let waits = 0; waits < 120; waits += 1) {
+    const { Table } = await translated(dynamodb.send(new DescribeTableCommand({ TableName: table })));
+    const indexes = Table?.GlobalSecondaryIndexes ?? [];
+    if (Table?.TableStatus === "ACTIVE" && indexes.every(({ IndexStatus }) => IndexStatus === "ACTIVE")) return;
+    await sleep(500);
+  }
+  throw new ViewsUnavailableError(`table ${table} did not become active within a minute: try again`);
+}
+
+/** Switches point-in-time recovery on. Local servers have no backups and say so in different words. */
+async function protect(dynamodb: DynamoDBClient, table: string): Promise<void> {
+  try {
+    await dynamodb.send(
+      new UpdateContinuousBackupsCommand({
+        TableName: table,
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      }),
+    );
+  } catch (error) {
+    if (!isNamed(error, "UnknownOperationException") && !isNamed(error, "ValidationException")) throw error;
+  }
+}

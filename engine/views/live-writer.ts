@@ -1,0 +1,249 @@
+/**
+ * Applies events to one generation of a view, each exactly once and each stream in order, whatever is delivered twice,
+ * late, early or to several writers at once.
+ *
+ * A delivered event is only a hint that its stream moved. What decides is the guard, which changes in one conditional
+ * write with the rows: an event at or below it is a duplicate, its successor is applied, and before an event further on
+ * the events between are read from the store. The write is tried on the assumption that the guard stands right before
+ * the batch; only where that fails is the guard read.
+ */
+import { type DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { EventStore } from "../event-store/event-store.ts";
+import type { StoredEvent } from "../event-store/stored-event.ts";
+import type { Generation } from "./catalog.ts";
+import { isTransactionConflict, isTransient, translated, ViewsUnavailableError } from "./dynamodb.ts";
+import { eventsAfterGuard } from "./gap.ts";
+import type { Guard } from "./guard.ts";
+import { guardItemKey, guardOfItem, rowItemKey } from "./item.ts";
+import { idOfStream, type Projection } from "./projection.ts";
+import {
+  groupForTransactions,
+  type StreamWrite,
+  writeOfEvents,
+  writeOwnedRow,
+  writeSharedRows,
+} from "./stream-write.ts";
+
+export interface LiveWriter {
+  readonly dynamodb: DynamoDBClient;
+  readonly eventStore: EventStore;
+  readonly projection: Projection;
+  readonly generation: Pick<Generation, "table" | "from">;
+}
+
+/** From `revision` on, the events of `stream` are not in the rows. */
+export interface StreamFailure {
+  readonly stream: string;
+  readonly revision: bigint;
+  readonly error: unknown;
+}
+
+/** What became of the streams of a batch. Failures are values: one bad stream never holds back another. */
+export interface ApplyReport {
+  readonly applied: number;
+  readonly duplicates: number;
+  readonly gapsFilled: number;
+  readonly failures: readonly StreamFailure[];
+}
+
+interface MutableReport {
+  applied: number;
+  duplicates: number;
+  gapsFilled: number;
+  readonly failures: StreamFailure[];
+}
+
+const ownedRowsAtOnce = 16;
+const maximumTries = 12;
+
+/** Brings every stream of `events` up to its last event there. */
+export async function applyEvents(writer: LiveWriter, events: Iterable<StoredEvent>): Promise<ApplyReport> {
+  const report: MutableReport = { applied: 0, duplicates: 0, gapsFilled: 0, failures: [] };
+  const open = [...byStream(events).values()].map((delivered) => new OpenStream(writer, delivered, report));
+  if (writer.projection.rows === "shared") await applyShared(writer, open);
+  else await applyOwned(writer, writer.projection, open);
+  return report;
+}
+
+/** How far a stream of the batch has come. */
+class OpenStream {
+  readonly name: string;
+  readonly last: StoredEvent;
+  readonly #writer: LiveWriter;
+  readonly #delivered: readonly StoredEvent[];
+  readonly #report: MutableReport;
+  #expected: bigint;
+  #guard: Guard | undefined;
+  /** Whether the guard was read; before, it is only assumed. */
+  #guardKnown = false;
+  #tries = 0;
+  done = false;
+
+  constructor(writer: LiveWriter, delivered: readonly [StoredEvent, ...StoredEvent[]], report: MutableReport) {
+    this.#writer = writer;
+    this.#delivered = delivered;
+    this.#report = report;
+    this.name = delivered[0].stream;
+    this.last = delivered.at(-1) ?? delivered[0];
+    this.#expected = delivered[0].revision - 1n;
+  }
+
+  /** The next write, or undefined when nothing is left to write: then the stream is done. */
+  async next(): Promise<StreamWrite | undefined> {
+    try {
+      const events = await this.#eventsAfterGuard();
+      const { projection, generation } = this.#writer;
+      const write = writeOfEvents(projection, generation.from, this.#expected, events);
+      if (write?.failure !== undefined && write.guard.revision === this.#expected) {
+        this.fail(write.failure.revision, write.failure.error);
+        return undefined;
+      }
+      if (write === undefined) {
+        if (this.#tries > 0) this.#report.duplicates += 1;
+        this.done = true;
+      }
+      return write;
+    } catch (error) {
+      this.fail(this.#expected + 1n, error);
+      return undefined;
+    }
+  }
+
+  written(write: StreamWrite): void {
+    this.#report.applied += Number(write.guard.revision - this.#expected);
+    this.#expected = write.guard.revision;
+    this.#guard = write.guard;
+    if (write.failure !== undefined) this.fail(write.failure.revision, write.failure.error);
+    else if (this.#expected >= this.last.revision) this.done = true;
+  }
+
+  /** The guard was not where it was assumed: another writer came first, or events are missing before the batch. */
+  async readGuard(): Promise<void> {
+    this.#tries += 1;
+    try {
+      if (this.#tries > maximumTries)
+        throw new ViewsUnavailableError(`the guard of ${this.name} keeps moving: try again`);
+      this.#guard = await readGuard(this.#writer, this.name);
+      this.#expected = this.#guard?.revision ?? -1n;
+      this.#guardKnown = true;
+    } catch (error) {
+      this.fail(this.#expected + 1n, error);
+    }
+  }
+
+  fail(revision: bigint, error: unknown): void {
+    this.done = true;
+    this.#report.failures.push({ stream: this.name, revision, error });
+  }
+
+  async #eventsAfterGuard(): Promise<readonly StoredEvent[]> {
+    const ahead = this.#delivered.filter(({ revision }) => revision > this.#expected);
+    if (ahead.length === 0 || isUnbroken(this.#expected, ahead)) return ahead;
+    // A hole is filled from the guard's position on, so the guard must be read first.
+    if (!this.#guardKnown) await this.readGuard();
+    if (this.done || this.#expected >= this.last.revision) return [];
+    this.#report.gapsFilled += 1;
+    return eventsAfterGuard(this.#writer.eventStore, this.#guard, this.#delivered, this.last);
+  }
+}
+
+async function applyOwned(
+  writer: LiveWriter,
+  projection: Extract<Projection, { rows: "one-per-stream" }>,
+  streams: readonly OpenStream[],
+): Promise<void> {
+  const queue = streams.values();
+  const work = async (): Promise<void> => {
+    for (const stream of queue) {
+      while (!stream.done) {
+        const write = await stream.next();
+        if (write === undefined) continue;
+        try {
+          const outcome = await writeOwnedRow(writer.dynamodb, writer.generation.table, projection, write);
+          if (outcome === "written") stream.written(write);
+          else await stream.readGuard();
+        } catch (error) {
+          stream.fail(write.expected + 1n, error);
+        }
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: ownedRowsAtOnce }, work));
+}
+
+/** Group after group, not at once: groups of one batch touch the same rows and would only conflict with each other. */
+async function applyShared(writer: LiveWriter, streams: readonly OpenStream[]): Promise<void> {
+  for (let open = streams; open.length > 0; open = open.filter(({ done }) => !done)) {
+    const writes: StreamWrite[] = [];
+    const owners = new Map<string, OpenStream>();
+    for (const stream of open) {
+      const write = await stream.next();
+      if (write === undefined) continue;
+      writes.push(write);
+      owners.set(write.stream, stream);
+    }
+    for (const group of groupForTransactions(writes)) await writeGroup(writer, group, owners);
+  }
+}
+
+async function writeGroup(
+  writer: LiveWriter,
+  group: readonly StreamWrite[],
+  owners: ReadonlyMap<string, OpenStream>,
+): Promise<void> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    try {
+      const outcome = await writeSharedRows(writer.dynamodb, writer.generation.table, group);
+      if (outcome === "written") for (const write of group) owners.get(write.stream)?.written(write);
+      // Nothing was written; the streams whose guards stood still are tried again in the next round.
+      else for (const stream of outcome.moved) await owners.get(stream)?.readGuard();
+      return;
+    } catch (error) {
+      if (isTransactionConflict(error) && conflicts < maximumTries) {
+        await sleep(Math.random() * Math.min(1_000, 10 * 2 ** conflicts));
+        continue;
+      }
+      const failure = isTransactionConflict(error) ? busy(writer, error) : error;
+      for (const write of group) owners.get(write.stream)?.fail(write.expected + 1n, failure);
+      return;
+    }
+  }
+}
+
+function busy({ generation }: LiveWriter, cause: unknown): ViewsUnavailableError {
+  return new ViewsUnavailableError(`rows of ${generation.table} are written by too many at once: try again`, { cause });
+}
+
+/** The guard of a stream, read consistently. */
+export async function readGuard(
+  { dynamodb, projection, generation }: Pick<LiveWriter, "dynamodb" | "projection" | "generation">,
+  stream: string,
+): Promise<Guard | undefined> {
+  const key =
+    projection.rows === "shared" ? guardItemKey(stream) : rowItemKey(projection.rowOf(idOfStream(projection, stream)));
+  const { Item } = await translated(
+    dynamodb.send(new GetItemCommand({ TableName: generation.table, Key: key, ConsistentRead: true })),
+  );
+  return guardOfItem(Item);
+}
+
+function byStream(events: Iterable<StoredEvent>): Map<string, [StoredEvent, ...StoredEvent[]]> {
+  const streams = new Map<string, [StoredEvent, ...StoredEvent[]]>();
+  for (const event of events) {
+    const delivered = streams.get(event.stream);
+    if (delivered === undefined) streams.set(event.stream, [event]);
+    else if (!delivered.some(({ revision }) => revision === event.revision)) delivered.push(event);
+  }
+  for (const delivered of streams.values()) delivered.sort((a, b) => (a.revision < b.revision ? -1 : 1));
+  return streams;
+}
+
+function isUnbroken(expected: bigint, events: readonly StoredEvent[]): boolean {
+  return events.every(({ revision }, index) => revision === expected + 1n + BigInt(index));
+}
+
+/** Whether trying the same events again later may succeed without anything being mended in code or data. */
+export function isInfrastructureFailure(error: unknown): boolean {
+  return isTransient(error) || (error instanceof Error && "code" in error && error.code === "EVENT_STORE_UNAVAILABLE");
+}

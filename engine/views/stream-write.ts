@@ -1,0 +1,232 @@
+/** One write of one stream into a generation: the rows that some of its successive events change, and its guard. */
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  PutItemCommand,
+  TransactionCanceledException,
+  TransactWriteItemsCommand,
+  type TransactWriteItem,
+  UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import { comparePositions, type Position } from "../event-store/position.ts";
+import { readEventData } from "../event-store/event-types.ts";
+import type { StoredEvent } from "../event-store/stored-event.ts";
+import { translated } from "./dynamodb.ts";
+import type { Guard } from "./guard.ts";
+import { guardAttributes, guardItemKey, guardNames, marshallRow, rowItemKey, writesName } from "./item.ts";
+import { idOfStream, isListed, type Projection, type RowKey } from "./projection.ts";
+import { andThen, noWrite, RowChangeError, type RowWrite } from "./row-write.ts";
+import { updateExpression } from "./update-expression.ts";
+
+/** DynamoDB's limit on a transaction. */
+export const maximumTransactionItems = 100;
+
+export interface StreamWrite {
+  readonly stream: string;
+  /** The revision that the guard must be at for this write to be taken; -1 when there is no guard yet. */
+  readonly expected: bigint;
+  readonly guard: Guard;
+  /** Changed rows by their key's text. */
+  readonly rows: Rows;
+  /** Why the event after the guard could not be applied; absent when nothing is wrong with it. */
+  readonly failure?: { readonly revision: bigint; readonly error: unknown };
+}
+
+type Rows = ReadonlyMap<string, { readonly key: RowKey; readonly write: RowWrite }>;
+
+const noRows: Rows = new Map();
+
+const keyText = (key: RowKey): string => JSON.stringify([key.partition, key.sort]);
+
+/** The changes that one event makes, keyed; nothing for types that the projection does not list. */
+export function changesOf(
+  projection: Projection,
+  event: StoredEvent,
+): readonly { readonly key: RowKey; readonly change: Parameters<typeof andThen>[1] }[] {
+  if (!isListed(projection, event.type)) return [];
+  const { type, stream, revision, position } = event;
+  const projected = { type, data: readEventData(projection.eventTypes, event), stream, revision, position };
+  return projection.rows === "shared"
+    ? projection.changes(projected).map((change) => ({ key: change.key, change }))
+    : [{ key: projection.rowOf(idOfStream(projection, stream)), change: projection.changes(projected) }];
+}
+
+/**
+ * Folds the first of `events`, successive ones right after revision `expected`, into one write: as many as fit one
+ * transaction, and none from the first that cannot be applied on. Events before `from` only move the guard.
+ */
+export function writeOfEvents(
+  projection: Projection,
+  from: Position,
+  expected: bigint,
+  events: readonly StoredEvent[],
+): StreamWrite | undefined {
+  const rows = new Map<string, { readonly key: RowKey; readonly write: RowWrite }>();
+  let guard: Guard | undefined;
+  let stream = "";
+  for (const event of events) {
+    stream = event.stream;
+    let changed: Rows;
+    try {
+      changed = comparePositions(event.position, from) < 0 ? noRows : changedRows(projection, event, rows);
+    } catch (error) {
+      const failure = { revision: event.revision, error };
+      const reached = guard ?? { revision: expected, position: event.position };
+      return { stream, expected, guard: reached, rows, failure };
+    }
+    const added = [...changed.keys()].filter((key) => !rows.has(key)).length;
+    if (guard !== undefined && 1 + rows.size + added > maximumTransactionItems) break;
+    for (const [key, row] of changed) rows.set(key, row);
+    guard = { revision: event.revision, position: event.position };
+  }
+  return guard === undefined ? undefined : { stream, expected, guard, rows };
+}
+
+function changedRows(projection: Projection, event: StoredEvent, rows: Rows): Rows {
+  const changed = new Map<string, { key: RowKey; write: RowWrite }>();
+  for (const { key, change } of changesOf(projection, event)) {
+    if (key.partition === "" || key.sort === "" || key.partition.startsWith("_")) {
+      throw new RowChangeError(`row key ${keyText(key)}: both parts must be given and none start with "_"`);
+    }
+    const text = keyText(key);
+    const before = (changed.get(text) ?? rows.get(text))?.write ?? noWrite;
+    changed.set(text, { key, write: andThen(before, change) });
+  }
+  if (changed.size >= maximumTransactionItems) {
+    throw new RowChangeError(`one event changes ${changed.size} rows: at most 99 fit a transaction with the guard`);
+  }
+  return changed;
+}
+
+/** Writes the row of a one-per-stream projection with the guard in it. */
+export async function writeOwnedRow(
+  dynamodb: DynamoDBClient,
+  table: string,
+  projection: Extract<Projection, { rows: "one-per-stream" }>,
+  write: StreamWrite,
+): Promise<"written" | "guard-moved"> {
+  const key = rowItemKey(projection.rowOf(idOfStream(projection, write.stream)));
+  const row = [...write.rows.values()][0]?.write ?? noWrite;
+  const condition = guardCondition(write.expected);
+  try {
+    await translated(
+      row.replace
+        ? dynamodb.send(
+            // Without attributes this leaves a hidden tombstone: the guard outlives the row.
+            new PutItemCommand({
+              TableName: table,
+              Item: { ...key, ...marshallRow(row), ...guardAttributes(write.guard) },
+              ...condition,
+            }),
+          )
+        : dynamodb.send(
+            new UpdateItemCommand({
+              TableName: table,
+              Key: key,
+              ...merged(updateExpression(row, guardAttributes(write.guard)), condition),
+            }),
+          ),
+    );
+    return "written";
+  } catch (error) {
+    if (error instanceof ConditionalCheckFailedException) return "guard-moved";
+    throw error;
+  }
+}
+
+/**
+ * Writes the rows and guards of several streams in one transaction: a row that many of them touch is written once.
+ * Returns the streams whose guards were not where they were expected; then nothing was written.
+ */
+export async function writeSharedRows(
+  dynamodb: DynamoDBClient,
+  table: string,
+  writes: readonly StreamWrite[],
+): Promise<"written" | { readonly moved: readonly string[] }> {
+  const guards = writes.map<TransactWriteItem>(({ stream, expected, guard }) => ({
+    Update: {
+      TableName: table,
+      Key: guardItemKey(stream),
+      ...merged(updateExpression(noWrite, guardAttributes(guard)), guardCondition(expected)),
+    },
+  }));
+  const rows = [...rowsOf(writes).values()].map<TransactWriteItem>(({ key, write }) => ({
+    Update: {
+      TableName: table,
+      Key: rowItemKey(key),
+      ...updateExpression({ ...write, add: new Map([...write.add, [writesName, 1]]) }, {}),
+    },
+  }));
+  try {
+    await translated(dynamodb.send(new TransactWriteItemsCommand({ TransactItems: [...guards, ...rows] })));
+    return "written";
+  } catch (error) {
+    if (!(error instanceof TransactionCanceledException)) throw error;
+    const reasons = error.CancellationReasons ?? [];
+    const moved = writes.filter((_, index) => reasons[index]?.Code === "ConditionalCheckFailed");
+    if (moved.length > 0) return { moved: moved.map(({ stream }) => stream) };
+    throw error;
+  }
+}
+
+/** The rows of several writes, sums of the same row added up. */
+function rowsOf(writes: readonly StreamWrite[]): Rows {
+  const rows = new Map<string, { key: RowKey; write: RowWrite }>();
+  for (const { rows: changed } of writes) {
+    for (const [text, { key, write }] of changed) {
+      const before = rows.get(text)?.write ?? noWrite;
+      rows.set(text, { key, write: andThen(before, { add: Object.fromEntries(write.add) }) });
+    }
+  }
+  return rows;
+}
+
+/** Packs writes, in their order, into transactions of at most 100 items. */
+export function groupForTransactions(writes: readonly StreamWrite[]): StreamWrite[][] {
+  const groups: StreamWrite[][] = [];
+  let keys = new Set<string>();
+  for (const write of writes) {
+    const last = groups.at(-1);
+    const together = new Set([...keys, ...write.rows.keys()]);
+    if (last !== undefined && last.length + 1 + together.size <= maximumTransactionItems) {
+      last.push(write);
+      keys = together;
+    } else {
+      groups.push([write]);
+      keys = new Set(write.rows.keys());
+    }
+  }
+  return groups;
+}
+
+interface Expression {
+  readonly ExpressionAttributeNames?: Record<string, string>;
+  readonly ExpressionAttributeValues?: Record<string, { N: string }>;
+  readonly ConditionExpression: string;
+}
+
+function guardCondition(expected: bigint): Expression {
+  const ExpressionAttributeNames = { "#guard": guardNames.revision };
+  return expected < 0n
+    ? { ConditionExpression: "attribute_not_exists(#guard)", ExpressionAttributeNames }
+    : {
+        ConditionExpression: "#guard = :guard",
+        ExpressionAttributeNames,
+        ExpressionAttributeValues: { ":guard": { N: expected.toString() } },
+      };
+}
+
+function merged(
+  update: ReturnType<typeof updateExpression>,
+  condition: Expression,
+): Expression & { UpdateExpression: string } {
+  return {
+    ...update,
+    ...condition,
+    ExpressionAttributeNames: { ...update.ExpressionAttributeNames, ...condition.ExpressionAttributeNames },
+    ExpressionAttributeValues: {
+      ...update.ExpressionAttributeValues,
+      ...condition.ExpressionAttributeValues,
+    },
+  } as Expression & { UpdateExpression: string };
+}
