@@ -1,0 +1,136 @@
+/**
+ * Reads rows of the live generation of a view. A request sees one generation: the catalog is asked once, at its start, and
+ * a page token names the generation it continues in. Which one is live is remembered for a second; after a swap both
+ * generations are written on, so a reader that is late by that much still reads right rows.
+ */
+import { type DynamoDBClient, GetItemCommand, QueryCommand } from "@aws-sdk/client-dynamodb";
+import { type Catalog, type Generation, liveGeneration } from "./catalog.ts";
+import { Cursor, CursorError, type QueryScope } from "./cursor.ts";
+import { isNamed, translated, ViewsUnavailableError } from "./dynamodb.ts";
+import { attributesOfItem, guardOfItem, type Item, keyOfRowItem, rowItemKey } from "./item.ts";
+import type { RowAttributes, RowKey } from "./projection.ts";
+
+/** How long a reader may go on with a generation after a swap; a table is removed no sooner than twice this. */
+export const readerCacheMs = 1_000;
+
+export interface Row {
+  readonly key: RowKey;
+  readonly attributes: RowAttributes;
+  /** Revision of the stream that owns the row; absent in shared rows. */
+  readonly revision?: bigint;
+}
+
+export interface RowQuery {
+  readonly partition: string;
+  /** Reads a secondary index, eventually consistent, instead of the table. */
+  readonly index?: { readonly name: string; readonly partition: string };
+  readonly descending?: boolean;
+  /** At most this many rows. */
+  readonly limit: number;
+  /** From an earlier page of the same query. */
+  readonly cursor?: string;
+}
+
+export interface RowPage {
+  readonly rows: readonly Row[];
+  /** Present when there may be more. */
+  readonly cursor?: string;
+}
+
+export class ViewReader {
+  readonly #dynamodb: DynamoDBClient;
+  readonly #catalog: Catalog;
+  readonly #known = new Map<string, { readonly generations: readonly Generation[]; readonly until: number }>();
+
+  constructor(dynamodb: DynamoDBClient, catalog: Catalog) {
+    this.#dynamodb = dynamodb;
+    this.#catalog = catalog;
+  }
+
+  /** The row, read consistently; undefined if there is none. Throws {@link ViewsUnavailableError}. */
+  async get(projection: string, key: RowKey): Promise<Row | undefined> {
+    return this.#inGeneration(projection, undefined, async ({ table }) => {
+      const get = new GetItemCommand({ TableName: table, Key: rowItemKey(key), ConsistentRead: true });
+      const { Item } = await translated(this.#dynamodb.send(get));
+      return Item === undefined ? undefined : rowOfItem(Item);
+    });
+  }
+
+  /** One page of rows, ordered by sort key. Throws {@link CursorError} for a cursor that is not of this query. */
+  async query(projection: string, query: RowQuery): Promise<RowPage> {
+    const scope: QueryScope = { projection, index: query.index?.name ?? "", partition: query.partition };
+    const after = query.cursor === undefined ? undefined : Cursor.parse(query.cursor, scope);
+    return this.#inGeneration(projection, after?.generation, async ({ id, table }) => {
+      const { Items = [], LastEvaluatedKey } = await refusingForeignKeys(
+        after,
+        this.#dynamodb.send(
+          new QueryCommand({
+            TableName: table,
+            ...(query.index === undefined ? { ConsistentRead: true } : { IndexName: query.index.name }),
+            KeyConditionExpression: "#partition = :partition",
+            ExpressionAttributeNames: { "#partition": query.index?.partition ?? "pk" },
+            ExpressionAttributeValues: { ":partition": { S: query.partition } },
+            ScanIndexForward: query.descending !== true,
+            Limit: query.limit,
+            ...(after === undefined ? {} : { ExclusiveStartKey: after.key }),
+          }),
+        ),
+      );
+      const rows = Items.map(rowOfItem).filter((row) => row !== undefined);
+      return LastEvaluatedKey === undefined ? { rows } : { rows, cursor: new Cursor(id, LastEvaluatedKey).text(scope) };
+    });
+  }
+
+  async #inGeneration<Answer>(
+    projection: string,
+    id: string | undefined,
+    read: (generation: Generation) => Promise<Answer>,
+  ): Promise<Answer> {
+    try {
+      return await read(await this.#generation(projection, id));
+    } catch (error) {
+      // The table was retired after this reader looked at the catalog: look again, once.
+      if (!isNamed(error, "ResourceNotFoundException")) throw error;
+      this.#known.delete(projection);
+      return read(await this.#generation(projection, id));
+    }
+  }
+
+  async #generation(projection: string, id: string | undefined): Promise<Generation> {
+    const generations = await this.#generations(projection);
+    if (id !== undefined) {
+      const named = generations.find((generation) => generation.id === id);
+      if (named?.role === "live" || named?.role === "soaking") return named;
+      throw new CursorError("the cursor is of a rebuilt view's former table: start again without a cursor");
+    }
+    const live = liveGeneration({ projection, epoch: 0, generations });
+    if (live === undefined) throw new ViewsUnavailableError(`view ${projection} has no live generation yet: try again`);
+    return live;
+  }
+
+  async #generations(projection: string): Promise<readonly Generation[]> {
+    const known = this.#known.get(projection);
+    if (known !== undefined && known.until > Date.now()) return known.generations;
+    const { generations } = await this.#catalog.read(projection);
+    this.#known.set(projection, { generations, until: Date.now() + readerCacheMs });
+    return generations;
+  }
+}
+
+/** A start key that someone has edited lies outside the query; DynamoDB is the one to notice. */
+async function refusingForeignKeys<Answer>(after: Cursor | undefined, call: Promise<Answer>): Promise<Answer> {
+  try {
+    return await translated(call);
+  } catch (error) {
+    if (after === undefined || !isNamed(error, "ValidationException")) throw error;
+    throw new CursorError("the cursor was changed: use one as it was given, or leave it out", { cause: error });
+  }
+}
+
+/** Hidden items hold a guard and nothing to see: their row was never written or is deleted. */
+function rowOfItem(item: Item): Row | undefined {
+  const attributes = attributesOfItem(item);
+  if (Object.keys(attributes).length === 0) return undefined;
+  const revision = guardOfItem(item)?.revision;
+  return { key: keyOfRowItem(item), attributes, ...(revision === undefined ? {} : { revision }) };
+}
