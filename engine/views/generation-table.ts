@@ -14,6 +14,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isNamed, translated, ViewsUnavailableError } from "./dynamodb.ts";
 import type { Projection } from "./projection.ts";
 
+const waitMs = 500;
+const maximumWaits = 120;
+
 const stringAttribute = (name: string): AttributeDefinition => ({ AttributeName: name, AttributeType: "S" });
 
 /** Makes the table and waits until it takes writes. Repeating it finds the table there and is no error. */
@@ -71,25 +74,30 @@ export async function deleteGenerationTable(dynamodb: DynamoDBClient, table: str
 }
 
 async function untilActive(dynamodb: DynamoDBClient, table: string): Promise<void> {
-  for (let waits = 0; waits < 120; waits += 1) {
+  for (let waits = 0; waits < maximumWaits; waits += 1) {
     const { Table } = await translated(dynamodb.send(new DescribeTableCommand({ TableName: table })));
     const indexes = Table?.GlobalSecondaryIndexes ?? [];
     if (Table?.TableStatus === "ACTIVE" && indexes.every(({ IndexStatus }) => IndexStatus === "ACTIVE")) return;
-    await sleep(500);
+    await sleep(waitMs);
   }
   throw new ViewsUnavailableError(`table ${table} did not become active within a minute: try again`);
 }
 
-/** Switches point-in-time recovery on. Local servers have no backups and say so in different words. */
+/** Switches point-in-time recovery on. A table just made may need a while before it can; local servers have no backups. */
 async function protect(dynamodb: DynamoDBClient, table: string): Promise<void> {
-  try {
-    await dynamodb.send(
-      new UpdateContinuousBackupsCommand({
-        TableName: table,
-        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
-      }),
-    );
-  } catch (error) {
-    if (!isNamed(error, "UnknownOperationException") && !isNamed(error, "ValidationException")) throw error;
+  const command = new UpdateContinuousBackupsCommand({
+    TableName: table,
+    PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+  });
+  for (let waits = 0; waits < maximumWaits; waits += 1) {
+    try {
+      await translated(dynamodb.send(command));
+      return;
+    } catch (error) {
+      if (isNamed(error, "UnknownOperationException")) return;
+      if (!isNamed(error, "ContinuousBackupsUnavailableException")) throw error;
+    }
+    await sleep(waitMs);
   }
+  throw new ViewsUnavailableError(`table ${table} cannot be backed up yet: try again`);
 }
