@@ -1,0 +1,98 @@
+/**
+ * An event store that the unmodified `@eventstore/db-client` takes for EventStoreDB: durable, on one machine, in one
+ * process. See docs/embedded-event-store.md.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { addGossipService } from "./grpc/gossip-service.ts";
+import { addServerFeaturesService } from "./grpc/server-features-service.ts";
+import { addStreamsService } from "./grpc/streams-service.ts";
+import { defaultLimits, maximumMessageSize } from "./limits.ts";
+import { openEventLog } from "./log/event-log.ts";
+import { PortInUseError } from "./port-in-use-error.ts";
+
+export interface EventStoreOptions {
+  /** Made if it does not exist. Absent: a temporary directory that is removed at stop. */
+  readonly dataDirectory?: string;
+  /** 0, the default, takes a free port. */
+  readonly port?: number;
+  /** 127.0.0.1 unless told otherwise: the server is insecure. */
+  readonly host?: string;
+}
+
+export interface EventStoreServer {
+  /** For `EventStoreDBClient.connectionString`. */
+  readonly connectionString: string;
+  readonly port: number;
+  readonly dataDirectory: string;
+  /** Ends calls that are under way, writes what was acknowledged, closes the files. */
+  stop(): Promise<void>;
+}
+
+/** How long calls may take to end by themselves at `stop`. */
+const graceMilliseconds = 250;
+
+const bind = (server: Server, host: string, port: number): Promise<number> =>
+  new Promise((fulfil, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) fulfil(bound);
+      else reject(error.message.includes("EADDRINUSE") ? new PortInUseError(host, port, error) : error);
+    });
+  });
+
+const shutDown = (server: Server): Promise<void> =>
+  new Promise((fulfil) => {
+    const force = setTimeout(() => {
+      server.forceShutdown();
+      fulfil();
+    }, graceMilliseconds);
+    server.tryShutdown(() => {
+      clearTimeout(force);
+      fulfil();
+    });
+  });
+
+/**
+ * Starts a server and resolves when it answers.
+ * @throws DataDirectoryError, PortInUseError
+ */
+export const startEventStore = async (options: EventStoreOptions = {}): Promise<EventStoreServer> => {
+  const host = options.host ?? "127.0.0.1";
+  const temporary = options.dataDirectory === undefined;
+  const dataDirectory = resolve(options.dataDirectory ?? (await mkdtemp(join(tmpdir(), "event-store-"))));
+  const removeTemporary = async (): Promise<void> => {
+    if (temporary) await rm(dataDirectory, { recursive: true, force: true });
+  };
+  try {
+    const log = await openEventLog(dataDirectory);
+    const server = new Server({
+      "grpc.max_receive_message_length": maximumMessageSize,
+      "grpc.max_send_message_length": -1,
+    });
+    let port = 0;
+    addStreamsService(server, log, defaultLimits);
+    addServerFeaturesService(server);
+    addGossipService(server, () => ({ host, port }));
+    try {
+      port = await bind(server, host, options.port ?? 0);
+    } catch (error) {
+      log.close();
+      throw error;
+    }
+    return {
+      connectionString: `esdb://${host}:${port}?tls=false`,
+      port,
+      dataDirectory,
+      stop: async () => {
+        await shutDown(server);
+        log.close();
+        await removeTemporary();
+      },
+    };
+  } catch (error) {
+    await removeTemporary();
+    throw error;
+  }
+};

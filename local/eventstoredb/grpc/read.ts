@@ -1,0 +1,269 @@
+/** `Streams/Read`: reads of a stream or of `$all`, and catch-up subscriptions to either. */
+import { randomUUID } from "node:crypto";
+import type { ServerWritableStream } from "@grpc/grpc-js";
+import streams from "@eventstore/db-client/generated/streams_pb.js";
+import {
+  subscribeToAll,
+  subscribeToAllFiltered,
+  subscribeToStream,
+  type SubscriptionItem,
+} from "../catch-up-subscriptions/subscription.ts";
+import { tombstoneRevision, type StoredEvent } from "../log/event.ts";
+import { UnsupportedRegexError, type EventFilter } from "../log/event-filter.ts";
+import type { EventLog } from "../log/event-log.ts";
+import type { StreamPage } from "../log/stream-reader.ts";
+import { outgoing, type Outgoing } from "./outgoing.ts";
+import {
+  caughtUpResponse,
+  checkpointResponse,
+  confirmationResponse,
+  eventResponse,
+  streamNotFoundResponse,
+  type UuidFormat,
+} from "./read-responses.ts";
+import {
+  handlerFailed,
+  invalidArgument,
+  invalidPosition,
+  streamDeleted,
+  toStatusError,
+  unexpectedReadResult,
+} from "./status-errors.ts";
+import { requireStreamName } from "./stream-name.ts";
+
+type Options = streams.ReadReq.Options;
+const { StreamOptionCase, CountOptionCase, ReadDirection, FilterOptions } = streams.ReadReq.Options;
+const { RevisionOptionCase } = streams.ReadReq.Options.StreamOptions;
+const { AllOptionCase } = streams.ReadReq.Options.AllOptions;
+
+const pageEvents = 256;
+const scannedRecords = 2048;
+const defaultSearchWindow = 32;
+
+interface Reading {
+  readonly log: EventLog;
+  readonly options: Options;
+  readonly out: Outgoing<Buffer>;
+  readonly resolveLinks: boolean;
+  readonly uuids: UuidFormat;
+}
+
+export const readHandler =
+  (log: EventLog) =>
+  (call: ServerWritableStream<streams.ReadReq, Buffer>): void => {
+    const out = outgoing<Buffer>(call);
+    read(log, call.request.getOptions(), out).catch((error: unknown) => out.fail(toStatusError(error)));
+  };
+
+const read = async (log: EventLog, options: Options | undefined, out: Outgoing<Buffer>): Promise<void> => {
+  if (options === undefined) throw handlerFailed(new Error("The request has no options."));
+  const reading: Reading = {
+    log,
+    options,
+    out,
+    resolveLinks: options.getResolveLinks(),
+    uuids: options.getUuidOption()?.hasStructured() === true ? "structured" : "text",
+  };
+  const isSubscription = options.getCountOptionCase() === CountOptionCase.SUBSCRIPTION;
+  switch (options.getStreamOptionCase()) {
+    case StreamOptionCase.STREAM:
+      await (isSubscription ? followStream(reading) : readStream(reading));
+      break;
+    case StreamOptionCase.ALL:
+      await (isSubscription ? followAll(reading) : readAll(reading));
+      break;
+    default:
+      throw handlerFailed(new Error("The request names neither a stream nor $all."));
+  }
+  out.end();
+};
+
+const sendEvent = (reading: Reading, event: StoredEvent): Promise<void> | undefined =>
+  reading.out.send(eventResponse(reading.log.resolve(event, reading.resolveLinks), reading.uuids));
+
+const isForwards = (options: Options): boolean => options.getReadDirection() === ReadDirection.FORWARDS;
+
+/** Where a read of a stream starts; `end` is past every revision. */
+const startRevision = (options: Options): { readonly revision: bigint; readonly fromEnd: boolean } => {
+  const stream = options.getStream();
+  switch (stream?.getRevisionOptionCase()) {
+    case RevisionOptionCase.REVISION:
+      return { revision: BigInt(stream.getRevision()), fromEnd: false };
+    case RevisionOptionCase.START:
+      return { revision: 0n, fromEnd: false };
+    case RevisionOptionCase.END:
+      return { revision: tombstoneRevision, fromEnd: true };
+    default:
+      throw handlerFailed(new Error("The request names no revision."));
+  }
+};
+
+const capped = (revision: bigint): bigint => (revision > tombstoneRevision ? tombstoneRevision : revision);
+
+const readStream = async (reading: Reading): Promise<void> => {
+  const { log, options, out } = reading;
+  const stream = requireStreamName(options.getStream()?.getStreamIdentifier());
+  const start = startRevision(options);
+  let remaining = BigInt(options.getCount());
+  const forwards = isForwards(options);
+  if (remaining === 0n || (forwards && start.fromEnd)) throw unexpectedReadResult();
+  let next: bigint | undefined = capped(start.revision);
+  while (next !== undefined && remaining > 0n && !out.signal.aborted) {
+    const limit = remaining < pageEvents ? Number(remaining) : pageEvents;
+    const page: StreamPage = forwards
+      ? log.streams.forwards(stream, next, limit)
+      : log.streams.backwards(stream, next, limit);
+    if (page.kind === "stream-deleted") throw streamDeleted(stream);
+    if (page.kind === "not-found") {
+      await out.send(streamNotFoundResponse(stream));
+      return;
+    }
+    for (const event of page.events) await sendEvent(reading, event);
+    remaining -= BigInt(page.events.length);
+    next = page.next;
+  }
+};
+
+/**
+ * The position after which a forwards read of `$all` starts, or before which a backwards read does.
+ * @throws StatusError where the position is no record start
+ */
+const startPosition = (reading: Reading, forwards: boolean, inclusive: boolean): bigint => {
+  const { log, options } = reading;
+  const all = options.getAll();
+  const last = log.all.lastPosition();
+  switch (all?.getAllOptionCase()) {
+    case AllOptionCase.START:
+      return -1n;
+    case AllOptionCase.END:
+      return forwards ? last : last + 1n;
+    case AllOptionCase.POSITION: {
+      const commit = BigInt(all.getPosition()?.getCommitPosition() ?? "0");
+      const prepare = BigInt(all.getPosition()?.getPreparePosition() ?? "0");
+      if (commit > tombstoneRevision) return forwards ? last : last + 1n;
+      if (commit <= last && !log.all.isRecordStart(commit)) throw invalidPosition();
+      if (!forwards) return commit;
+      return inclusive && prepare <= commit ? commit - 1n : commit;
+    }
+    default:
+      throw handlerFailed(new Error("The request names no position."));
+  }
+};
+
+const filterOf = ({ log, options }: Reading): EventFilter | undefined => {
+  const filter = options.getFilter();
+  if (filter === undefined) return undefined;
+  const expression = filter.getStreamIdentifier() ?? filter.getEventType();
+  if (expression === undefined) throw invalidArgument("The filter has neither a stream nor an event type expression.");
+  try {
+    return log.filter({
+      on: filter.getFilterCase() === FilterOptions.FilterCase.STREAM_IDENTIFIER ? "stream" : "event-type",
+      regex: expression.getRegex(),
+      prefixes: expression.getPrefixList(),
+    });
+  } catch (error) {
+    if (error instanceof UnsupportedRegexError) throw invalidArgument(error.message, error);
+    throw error;
+  }
+};
+
+const readAll = async (reading: Reading): Promise<void> => {
+  const { log, options, out } = reading;
+  const forwards = isForwards(options);
+  const filter = filterOf(reading);
+  let position = startPosition(reading, forwards, true);
+  let remaining = BigInt(options.getCount());
+  while (remaining > 0n && !out.signal.aborted) {
+    const limit = remaining < pageEvents ? Number(remaining) : pageEvents;
+    if (filter === undefined) {
+      const page = forwards ? log.all.forwards(position, limit) : log.all.backwards(position, limit);
+      if (page.last === undefined) return;
+      position = page.last;
+      for (const event of page.events) await sendEvent(reading, event);
+      remaining -= BigInt(page.events.length);
+      continue;
+    }
+    const records = forwards
+      ? log.all.scanForwards(position, scannedRecords, filter)
+      : log.all.scanBackwards(position, scannedRecords, filter);
+    if (records.length === 0) return;
+    for (const record of records) {
+      position = record.position;
+      const event = record.matches ? log.all.event(position) : undefined;
+      if (event === undefined) continue;
+      await sendEvent(reading, event);
+      remaining -= 1n;
+      if (remaining === 0n) return;
+    }
+  }
+};
+
+const followStream = async (reading: Reading): Promise<void> => {
+  const { log, options, out } = reading;
+  const stream = requireStreamName(options.getStream()?.getStreamIdentifier());
+  const { start, revision } = subscriptionStart(options);
+  const last = log.lastRevision(stream);
+  if (last === tombstoneRevision) throw streamDeleted(stream);
+  const after = start === "end" ? last : revision;
+  await out.send(confirmationResponse(randomUUID()));
+  await forward(reading, stream, subscribeToStream(log, stream, after, out.signal));
+};
+
+const subscriptionStart = (options: Options): { readonly start: "end" | "revision"; readonly revision: bigint } => {
+  const stream = options.getStream();
+  switch (stream?.getRevisionOptionCase()) {
+    case RevisionOptionCase.REVISION:
+      return { start: "revision", revision: capped(BigInt(stream.getRevision())) };
+    case RevisionOptionCase.START:
+      return { start: "revision", revision: -1n };
+    case RevisionOptionCase.END:
+      return { start: "end", revision: -1n };
+    default:
+      throw handlerFailed(new Error("The request names no revision."));
+  }
+};
+
+const followAll = async (reading: Reading): Promise<void> => {
+  const { log, options, out } = reading;
+  const filter = filterOf(reading);
+  const after = startPosition(reading, true, false);
+  const definition = options.getFilter();
+  const multiplier = definition?.getCheckpointintervalmultiplier() ?? 1;
+  if (filter !== undefined && multiplier === 0) {
+    throw invalidArgument("The checkpoint interval multiplier must be greater than 0.");
+  }
+  await out.send(confirmationResponse(randomUUID()));
+  if (filter === undefined || definition === undefined) {
+    await forward(reading, "$all", subscribeToAll(log, after, out.signal));
+    return;
+  }
+  const window =
+    definition.getWindowCase() === FilterOptions.WindowCase.MAX ? definition.getMax() : defaultSearchWindow;
+  await forward(reading, "$all", subscribeToAllFiltered(log, after, filter, window * multiplier, out.signal));
+};
+
+const forward = async (
+  reading: Reading,
+  stream: string,
+  subscription: AsyncIterable<readonly SubscriptionItem[]>,
+): Promise<void> => {
+  const { out } = reading;
+  for await (const items of subscription) {
+    for (const item of items) {
+      switch (item.kind) {
+        case "event":
+          await sendEvent(reading, item.event);
+          break;
+        case "caught-up":
+          await out.send(caughtUpResponse);
+          break;
+        case "checkpoint":
+          await out.send(checkpointResponse(item.position));
+          break;
+        case "stream-deleted":
+          throw streamDeleted(stream);
+      }
+      if (out.signal.aborted) return;
+    }
+  }
+};

@@ -1,0 +1,87 @@
+/**
+ * Errors as the client expects them: a status, a message and trailers. The client picks its error class by the
+ * `exception` trailer and throws a TypeError of its own when a trailer that it reads is missing.
+ */
+import { Metadata, status, type ServiceError } from "@grpc/grpc-js";
+import type { ExpectedRevision } from "../log/expected-revision.ts";
+
+/** Trailers are ASCII and grpc-js refuses anything else; names may hold any character. */
+const ascii = (value: string): string => value.replace(/[^\x20-\x7e]/g, "?");
+
+/** The client sees `details`; `message` is for logs. */
+export class StatusError extends Error implements ServiceError {
+  override readonly name = "StatusError";
+  readonly code: status;
+  readonly details: string;
+  readonly metadata: Metadata;
+
+  constructor(code: status, details: string, trailers: Readonly<Record<string, string>> = {}, cause?: unknown) {
+    super(details, { cause });
+    this.code = code;
+    this.details = details;
+    this.metadata = new Metadata();
+    for (const [name, value] of Object.entries(trailers)) this.metadata.set(name, ascii(value));
+  }
+}
+
+/** How a .NET server numbers what is expected instead of a revision. */
+export const expectedRevisionNumber = (expected: ExpectedRevision): bigint => {
+  switch (expected) {
+    case "any":
+      return -2n;
+    case "no-stream":
+      return -1n;
+    case "stream-exists":
+      return -4n;
+    default:
+      return expected;
+  }
+};
+
+export const streamDeleted = (stream: string): StatusError =>
+  new StatusError(status.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, {
+    exception: "stream-deleted",
+    "stream-name": stream,
+  });
+
+export const wrongExpectedRevision = (stream: string, expected: ExpectedRevision, actual: bigint): StatusError => {
+  const expectedVersion = expectedRevisionNumber(expected).toString();
+  return new StatusError(
+    status.FAILED_PRECONDITION,
+    `Delete failed due to WrongExpectedVersion. Stream: ${stream}, Expected version: ${expectedVersion}, Actual version: ${actual}`,
+    {
+      exception: "wrong-expected-version",
+      "stream-name": stream,
+      "expected-version": expectedVersion,
+      "actual-version": actual.toString(),
+    },
+  );
+};
+
+export const maximumAppendSizeExceeded = (limit: number): StatusError =>
+  new StatusError(status.INVALID_ARGUMENT, `Maximum Append Size of ${limit} Exceeded.`, {
+    exception: "maximum-append-size-exceeded",
+    "maximum-append-size": limit.toString(),
+  });
+
+export const requiredMetadataPropertyMissing = (property: string): StatusError =>
+  new StatusError(status.INVALID_ARGUMENT, `Required Metadata Property '${property}' is missing.`, {
+    exception: "missing-required-metadata-property",
+    "required-metadata-properties": "type,content-type",
+  });
+
+export const invalidPosition = (): StatusError =>
+  new StatusError(status.INVALID_ARGUMENT, "Trying to read from an invalid position.");
+
+export const unexpectedReadResult = (): StatusError =>
+  new StatusError(status.UNKNOWN, "Unexpected ReadStreamResult: Error");
+
+/** What a .NET server answers when a handler throws. */
+export const handlerFailed = (cause?: unknown): StatusError =>
+  new StatusError(status.UNKNOWN, "Exception was thrown by handler.", {}, cause);
+
+export const invalidArgument = (details: string, cause?: unknown): StatusError =>
+  new StatusError(status.INVALID_ARGUMENT, details, {}, cause);
+
+export const toStatusError = (error: unknown): StatusError =>
+  error instanceof StatusError ? error : handlerFailed(error);

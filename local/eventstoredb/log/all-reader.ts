@@ -1,0 +1,131 @@
+/**
+ * Reads `$all`: every event in the order of the log, whatever retention, deletion or tombstones hide from the streams,
+ * without the few streams that `isHiddenFromAll` names. Positions are record starts and have gaps.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { StoredEvent } from "./event.ts";
+import type { EventFilter } from "./event-filter.ts";
+import type { StreamDirectory } from "./stream-directory.ts";
+import { pageBytes } from "./stream-reader.ts";
+
+export interface AllPage {
+  readonly events: readonly StoredEvent[];
+  /** Position of the last record looked at, shown or not; undefined when there was none. */
+  readonly last: bigint | undefined;
+}
+
+/** One considered record of a filtered scan; events are fetched only where the filter matches. */
+export interface ScannedRecord {
+  readonly position: bigint;
+  readonly matches: boolean;
+}
+
+type Row = readonly [
+  position: bigint,
+  stream: bigint,
+  revision: bigint | null,
+  type: bigint,
+  record: Uint8Array<ArrayBuffer>,
+];
+type ScanRow = readonly [position: number, stream: number, type: number];
+
+const columns = "position, stream, revision, type, record";
+
+export class AllReader {
+  readonly #hidden: ReadonlySet<number>;
+  readonly #forwards: StatementSync;
+  readonly #backwards: StatementSync;
+  readonly #scanForwards: StatementSync;
+  readonly #scanBackwards: StatementSync;
+  readonly #at: StatementSync;
+  readonly #last: StatementSync;
+
+  constructor(database: DatabaseSync, directory: StreamDirectory) {
+    this.#hidden = directory.hiddenFromAll;
+    const statement = (sql: string, bigInts: boolean): StatementSync => {
+      const prepared = database.prepare(sql);
+      prepared.setReadBigInts(bigInts);
+      prepared.setReturnArrays(true);
+      return prepared;
+    };
+    this.#forwards = statement(`SELECT ${columns} FROM events WHERE position > ? ORDER BY position LIMIT ?`, true);
+    this.#backwards = statement(
+      `SELECT ${columns} FROM events WHERE position < ? ORDER BY position DESC LIMIT ?`,
+      true,
+    );
+    const scan = "SELECT position, stream, type FROM events";
+    this.#scanForwards = statement(`${scan} WHERE position > ? ORDER BY position LIMIT ?`, false);
+    this.#scanBackwards = statement(`${scan} WHERE position < ? ORDER BY position DESC LIMIT ?`, false);
+    this.#at = statement(`SELECT ${columns} FROM events WHERE position = ?`, true);
+    this.#last = statement("SELECT position FROM events ORDER BY position DESC LIMIT 1", true);
+  }
+
+  /** At most `limit` records after `position`; -1 reads from the start. */
+  forwards(position: bigint, limit: number): AllPage {
+    return this.#page(this.#forwards.iterate(position, limit));
+  }
+
+  /** At most `limit` records before `position`, last first. */
+  backwards(position: bigint, limit: number): AllPage {
+    return this.#page(this.#backwards.iterate(position, limit));
+  }
+
+  /** At most `limit` records after `position`, each judged by the filter. Hidden records are considered, never matched. */
+  scanForwards(position: bigint, limit: number, filter: EventFilter): ScannedRecord[] {
+    return this.#scan(this.#scanForwards.all(position, limit), filter);
+  }
+
+  scanBackwards(position: bigint, limit: number, filter: EventFilter): ScannedRecord[] {
+    return this.#scan(this.#scanBackwards.all(position, limit), filter);
+  }
+
+  event(position: bigint): StoredEvent | undefined {
+    const row = this.#at.get(position) as unknown as Row | undefined;
+    return row === undefined ? undefined : toEvent(row);
+  }
+
+  isRecordStart(position: bigint): boolean {
+    return this.#at.get(position) !== undefined;
+  }
+
+  /** Position of the last record; -1 in an empty log. */
+  lastPosition(): bigint {
+    const row = this.#last.get() as unknown as readonly [bigint] | undefined;
+    return row?.[0] ?? -1n;
+  }
+
+  isHidden(event: StoredEvent): boolean {
+    return this.#hidden.has(event.streamId);
+  }
+
+  #page(rows: Iterable<unknown>): AllPage {
+    const events: StoredEvent[] = [];
+    let bytes = 0;
+    let last: bigint | undefined;
+    for (const row of rows as Iterable<Row>) {
+      last = row[0];
+      if (this.#hidden.has(Number(row[1]))) continue;
+      events.push(toEvent(row));
+      bytes += row[4].length;
+      if (bytes >= pageBytes) break;
+    }
+    return { events, last };
+  }
+
+  #scan(rows: unknown[], filter: EventFilter): ScannedRecord[] {
+    const records: ScannedRecord[] = [];
+    for (const [position, stream, type] of rows as ScanRow[]) {
+      if (stream === 0) continue;
+      records.push({ position: BigInt(position), matches: !this.#hidden.has(stream) && filter.matches(stream, type) });
+    }
+    return records;
+  }
+}
+
+const toEvent = ([position, stream, revision, type, record]: Row): StoredEvent => ({
+  position,
+  revision: revision ?? -1n,
+  streamId: Number(stream),
+  typeId: Number(type),
+  record,
+});

@@ -1,0 +1,106 @@
+/**
+ * The log: what every other part of the server reads and writes through. Single writer, durable before it answers;
+ * reads see committed events only. Knows nothing of gRPC.
+ */
+import { AllReader } from "./all-reader.ts";
+import { CommitQueue } from "./commit-queue.ts";
+import { CommitSignals } from "./commit-signals.ts";
+import { decodeRecord, type ResolvedEvent, type StoredEvent } from "./event.ts";
+import { createEventFilter, type EventFilter, type EventFilterDefinition } from "./event-filter.ts";
+import { openLogDatabase } from "./log-database.ts";
+import {
+  LogWriter,
+  type AppendOutcome,
+  type AppendRequest,
+  type Commit,
+  type DeleteOutcome,
+  type DeleteRequest,
+} from "./log-writer.ts";
+import { firstEvents } from "./first-events.ts";
+import { StreamDirectory } from "./stream-directory.ts";
+import { StreamReader } from "./stream-reader.ts";
+import { systemTypes } from "./system-streams.ts";
+
+export interface EventLog {
+  readonly streams: StreamReader;
+  readonly all: AllReader;
+  append(request: AppendRequest): Promise<AppendOutcome>;
+  delete(request: DeleteRequest): Promise<DeleteOutcome>;
+  tombstone(request: DeleteRequest): Promise<DeleteOutcome>;
+  /** The event as it is, or a link with its target where `resolveLinks` asks for that. */
+  resolve(event: StoredEvent, resolveLinks: boolean): ResolvedEvent;
+  /** @throws UnsupportedRegexError */
+  filter(definition: EventFilterDefinition): EventFilter;
+  streamId(name: string): number;
+  /** Whether anything was ever written to the stream or its metadata, and the last revision; -1 without events. */
+  lastRevision(name: string): bigint;
+  /** Calls back after each commit. Returns how to stop. */
+  onCommit(listener: (commit: Commit) => void): () => void;
+  readonly commits: CommitSignals;
+  /** Commits what waits, then closes the files. */
+  close(): void;
+}
+
+/**
+ * Opens the log of a data directory, making it if there is none.
+ * @param now milliseconds since the Unix epoch: stamps events and measures $maxAge
+ * @throws DataDirectoryError
+ */
+export const openEventLog = async (directory: string, now: () => number = Date.now): Promise<EventLog> => {
+  const database = openLogDatabase(directory);
+  const streamDirectory = new StreamDirectory(database);
+  const writer = new LogWriter(database, streamDirectory, now);
+  const listeners = new Set<(commit: Commit) => void>();
+  const commits = new CommitSignals();
+  const queue = new CommitQueue(database, writer, (commit) => {
+    for (const listener of listeners) listener(commit);
+    commits.notify(commit.streams);
+  });
+  const streams = new StreamReader(database, streamDirectory, now);
+  const all = new AllReader(database, streamDirectory);
+  let linkType = streamDirectory.typeId(systemTypes.link);
+
+  const isLink = (event: StoredEvent): boolean => {
+    linkType ??= streamDirectory.typeId(systemTypes.link);
+    return event.typeId === linkType;
+  };
+  const resolve = (event: StoredEvent, resolveLinks: boolean): ResolvedEvent => {
+    if (!resolveLinks || !isLink(event)) return { event, link: undefined };
+    const target = linkTarget(decodeRecord(event.record).data);
+    if (target === undefined) return { event, link: undefined };
+    return { event: streams.event(target.stream, target.revision), link: event };
+  };
+
+  const log: EventLog = {
+    streams,
+    all,
+    append: (request) => queue.submit(() => writer.append(request)),
+    delete: (request) => queue.submit(() => writer.delete(request)),
+    tombstone: (request) => queue.submit(() => writer.tombstone(request)),
+    resolve,
+    filter: (definition) => createEventFilter(definition, streamDirectory),
+    streamId: (name) => streamDirectory.stream(name).id,
+    lastRevision: (name) => streamDirectory.lastRevision(name),
+    commits,
+    onCommit: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () => {
+      queue.close();
+      listeners.clear();
+      database.close();
+    },
+  };
+  if (all.lastPosition() < 0n) for (const request of firstEvents()) await log.append(request);
+  return log;
+};
+
+/** A link's data is `revision@stream`; anything else is no link. */
+const linkTarget = (data: Uint8Array): { readonly stream: string; readonly revision: bigint } | undefined => {
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("utf8");
+  const separator = text.indexOf("@");
+  const revision = text.slice(0, separator);
+  if (separator < 1 || !/^\s*[+-]?\d{1,19}\s*$/.test(revision)) return undefined;
+  return { stream: text.slice(separator + 1), revision: BigInt(revision.trim().replace(/^\+/, "")) };
+};

@@ -1,0 +1,126 @@
+/**
+ * Reads streams, forwards and backwards, as retention lets them be seen: $maxCount, $maxAge, $tb, soft delete and
+ * tombstone hide events here and nowhere else. Pages are bounded in events and in bytes.
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { tombstoneRevision, type StoredEvent } from "./event.ts";
+import type { StreamDirectory } from "./stream-directory.ts";
+import { isSoftDeleted } from "./stream-metadata.ts";
+
+/** What one page may hold, so that a slow consumer of large events costs little memory. */
+export const pageBytes = 512 * 1024;
+
+export type StreamPage =
+  | {
+      readonly kind: "page";
+      readonly events: readonly StoredEvent[];
+      /** Where the next page starts; undefined at the end of the stream. */
+      readonly next: bigint | undefined;
+    }
+  | { readonly kind: "not-found" }
+  | { readonly kind: "stream-deleted" };
+
+interface Bounds {
+  readonly streamId: number;
+  readonly lowest: bigint;
+  readonly last: bigint;
+  readonly oldest: number;
+}
+
+/** Rows of the statements below, with integers as bigint. */
+type Row = readonly [position: bigint, revision: bigint, type: bigint, created: bigint, record: Uint8Array];
+
+const columns = "position, revision, type, created, record";
+
+export class StreamReader {
+  readonly #directory: StreamDirectory;
+  readonly #now: () => number;
+  readonly #forwards: StatementSync;
+  readonly #backwards: StatementSync;
+
+  constructor(database: DatabaseSync, directory: StreamDirectory, now: () => number) {
+    this.#directory = directory;
+    this.#now = now;
+    const statement = (sql: string): StatementSync => {
+      const prepared = database.prepare(sql);
+      prepared.setReadBigInts(true);
+      prepared.setReturnArrays(true);
+      return prepared;
+    };
+    this.#forwards = statement(
+      `SELECT ${columns} FROM events WHERE stream = ? AND revision >= ? AND revision <= ? ORDER BY revision LIMIT ?`,
+    );
+    this.#backwards = statement(
+      `SELECT ${columns} FROM events WHERE stream = ? AND revision <= ? AND revision >= ? ORDER BY revision DESC LIMIT ?`,
+    );
+  }
+
+  /** At most `limit` events from `from` on, in order. Past the end: an empty page. */
+  forwards(stream: string, from: bigint, limit: number): StreamPage {
+    const bounds = this.#bounds(stream);
+    if ("kind" in bounds) return bounds;
+    const start = from > bounds.lowest ? from : bounds.lowest;
+    const rows = this.#forwards.iterate(bounds.streamId, start, bounds.last, limit);
+    return this.#page(rows as Iterable<unknown> as Iterable<Row>, bounds, (last) =>
+      last < bounds.last ? last + 1n : undefined,
+    );
+  }
+
+  /** At most `limit` events from `from` (or the last event, if that is earlier) back. */
+  backwards(stream: string, from: bigint, limit: number): StreamPage {
+    const bounds = this.#bounds(stream);
+    if ("kind" in bounds) return bounds;
+    const start = from < bounds.last ? from : bounds.last;
+    const rows = this.#backwards.iterate(bounds.streamId, start, bounds.lowest, limit);
+    return this.#page(rows as Iterable<unknown> as Iterable<Row>, bounds, (last) =>
+      last > bounds.lowest ? last - 1n : undefined,
+    );
+  }
+
+  /** One event if a reader may see it; -1 asks for the last one. */
+  event(stream: string, revision: bigint): StoredEvent | undefined {
+    const page = revision < 0n ? this.backwards(stream, tombstoneRevision, 1) : this.forwards(stream, revision, 1);
+    const event = page.kind === "page" ? page.events[0] : undefined;
+    return event !== undefined && (revision < 0n || event.revision === revision) ? event : undefined;
+  }
+
+  /** The tombstone of a deleted stream: only a subscription that was there when it was written shows it. */
+  tombstone(stream: string): StoredEvent | undefined {
+    const { id } = this.#directory.stream(stream);
+    const rows = this.#forwards.iterate(id, tombstoneRevision, tombstoneRevision, 1);
+    for (const [position, revision, type, , record] of rows as Iterable<unknown> as Iterable<Row>) {
+      return { position, revision, streamId: id, typeId: Number(type), record };
+    }
+    return undefined;
+  }
+
+  #bounds(name: string): Bounds | Extract<StreamPage, { kind: "not-found" | "stream-deleted" }> {
+    const last = this.#directory.lastRevision(name);
+    if (last === tombstoneRevision) return { kind: "stream-deleted" };
+    const metadata = this.#directory.metadata(name);
+    if (last < 0n || isSoftDeleted(metadata)) return { kind: "not-found" };
+    const byCount = metadata.maxCount === undefined ? 0n : last - metadata.maxCount + 1n;
+    const byTruncation = metadata.truncateBefore ?? 0n;
+    const lowest = byCount > byTruncation ? byCount : byTruncation;
+    return {
+      streamId: this.#directory.stream(name).id,
+      lowest: lowest < 0n ? 0n : lowest,
+      last,
+      oldest: metadata.maxAge === undefined ? -Infinity : this.#now() - metadata.maxAge,
+    };
+  }
+
+  #page(rows: Iterable<Row>, bounds: Bounds, after: (last: bigint) => bigint | undefined): StreamPage {
+    const events: StoredEvent[] = [];
+    let bytes = 0;
+    let last: bigint | undefined;
+    for (const [position, revision, type, created, record] of rows) {
+      last = revision;
+      if (Number(created) < bounds.oldest) continue;
+      events.push({ position, revision, streamId: bounds.streamId, typeId: Number(type), record });
+      bytes += record.length;
+      if (bytes >= pageBytes) break;
+    }
+    return { kind: "page", events, next: last === undefined ? undefined : after(last) };
+  }
+}
