@@ -1,0 +1,58 @@
+import { ESLint } from "eslint";
+import tseslint from "typescript-eslint";
+import { describe, expect, it } from "vitest";
+
+const eslint = new ESLint({
+  // The files linted here do not exist, so the rules that ask the type checker about them are left out.
+  overrideConfig: [{ ...tseslint.configs.disableTypeChecked, files: ["**/*.ts"] }],
+});
+
+async function complaints(filePath: string, code: string): Promise<string[]> {
+  const [result] = await eslint.lintText(code, { filePath });
+  const rules = ["import-x/no-restricted-paths", "no-restricted-imports", "no-restricted-globals"];
+  const properties = ["no-restricted-properties", "no-restricted-syntax"];
+  const messages = result?.messages ?? [];
+  return messages.flatMap(({ ruleId }) =>
+    ruleId !== null && [...rules, ...properties].includes(ruleId) ? [ruleId] : [],
+  );
+}
+
+describe("the import direction", () => {
+  it.each([
+    ["domain/ordering/new.ts", `import "../../engine/views/projection.ts";`],
+    ["domain/ordering/new.ts", `import "../../projections/order-summary.ts";`],
+    ["projections/new.ts", `import "../engine/views/live-writer.ts";`],
+    ["projections/new.ts", `import "../functions/get-order.ts";`],
+    ["engine/views/new.ts", `import "../../domain/kernel/money.ts";`],
+    ["engine/views/new.ts", `import "../../projections/order-summary.ts";`],
+    ["engine/delivery/new.ts", `import "../../local/eventstoredb/event-store-server.ts";`],
+    ["functions/new.ts", `import "../local/eventstoredb/event-store-server.ts";`],
+    ["local/eventstoredb/new.ts", `import "../../engine/views/projection.ts";`],
+  ])("refuses in %s: %s", async (file, code) => {
+    expect(await complaints(file, code)).toStrictEqual(["import-x/no-restricted-paths"]);
+  });
+
+  it.each([
+    ["domain/ordering/new.ts", `import "../kernel/money.ts";`],
+    ["projections/new.ts", `import "../engine/views/projection.ts";\nimport "../domain/kernel/money.ts";`],
+    ["functions/new.ts", `import "../engine/views/live-writer.ts";\nimport "../projections/order-summary.ts";`],
+    ["local/new.ts", `import "../engine/views/live-writer.ts";`],
+  ])("allows in %s: %s", async (file, code) => {
+    expect(await complaints(file, code)).toStrictEqual([]);
+  });
+});
+
+describe("the purity of domain and projections", () => {
+  it.each([
+    [`import "node:fs";`, "no-restricted-imports"],
+    [`import "@aws-sdk/client-dynamodb";`, "no-restricted-imports"],
+    [`import "@eventstore/db-client";`, "no-restricted-imports"],
+    [`export const at = Date.now();`, "no-restricted-properties"],
+    [`export const at = new Date();`, "no-restricted-syntax"],
+    [`export const id = Math.random();`, "no-restricted-properties"],
+    [`export const stage = process.env["STAGE"];`, "no-restricted-globals"],
+  ])("refuses %s", async (code, rule) => {
+    expect(await complaints("domain/ordering/new.ts", code)).toStrictEqual([rule]);
+    expect(await complaints("projections/new.ts", code)).toStrictEqual([rule]);
+  });
+});
