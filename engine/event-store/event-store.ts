@@ -85,8 +85,7 @@ export class EventStore {
   /** The last event of a stream that a read can see, if there is one. */
   async lastEvent(stream: string): Promise<StoredEvent | undefined> {
     const reading = this.client.readStream(stream, { fromRevision: END, direction: BACKWARDS, maxCount: 1 });
-    for await (const event of this.#read(reading, `the read of ${stream}`)) return event;
-    return undefined;
+    return this.#only(reading, `the read of ${stream}`);
   }
 
   /**
@@ -102,12 +101,21 @@ export class EventStore {
   /** Position of the last event of the log. Asked of the leader: a follower's tail may lie behind an acked write. */
   async tail(): Promise<Position> {
     const reading = this.client.readAll({ fromPosition: END, direction: BACKWARDS, maxCount: 1, requiresLeader: true });
-    for await (const event of this.#read(reading, "the read of the tail of $all")) return event.position;
-    return startOfAll;
+    return (await this.#only(reading, "the read of the tail of $all"))?.position ?? startOfAll;
   }
 
   async dispose(): Promise<void> {
     await this.client.dispose();
+  }
+
+  /** Reads to the end what has one event at most; leaving early would cost a reset of the stream on the connection. */
+  async #only(
+    reading: StreamingRead<ResolvedEvent | AllStreamResolvedEvent>,
+    what: string,
+  ): Promise<StoredEvent | undefined> {
+    let only: StoredEvent | undefined;
+    for await (const event of this.#read(reading, what)) only = event;
+    return only;
   }
 
   // One generator instead of three stacked ones: each layer would cost a promise per event, and replays read millions.
@@ -117,6 +125,7 @@ export class EventStore {
     until?: Position,
   ): AsyncGenerator<StoredEvent, void> {
     const { readProgressMs } = this.#deadlines;
+    let ended = false;
     const deadline = new ProgressDeadline(readProgressMs, () => {
       reading.destroy(new EventStoreUnavailableError(`${what} got no answer within ${readProgressMs} ms: try again`));
     });
@@ -130,14 +139,17 @@ export class EventStore {
         yield stored;
         deadline.waiting();
       }
+      ended = true;
     } catch (error) {
-      if (error instanceof StreamNotFoundError) return;
+      ended = error instanceof StreamNotFoundError;
+      if (ended) return;
       throw fromClientError(error, what);
     } finally {
       deadline.stop();
       reading.on("error", ignoreLateError);
-      // Cancels the call on the server too: a read that is left early would otherwise be sent to its end.
-      await reading.cancel().catch(ignoreLateError);
+      // A read that is left early would otherwise be sent to its end. One that has ended must not be cancelled: servers
+      // take many resets of streams for an attack and close the connection, with every call on it.
+      if (!ended) await reading.cancel().catch(ignoreLateError);
     }
   }
 }

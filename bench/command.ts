@@ -1,0 +1,96 @@
+/** A command over the raw client's read and append of the same events, at concurrency 1 and 8. */
+import { EventStoreDBClient, jsonEvent, StreamNotFoundError } from "@eventstore/db-client";
+import { randomUUID } from "node:crypto";
+import type { OrderCommand } from "../domain/ordering/commands.ts";
+import { orderingEventTypes } from "../domain/ordering/events.ts";
+import { orderDecider } from "../domain/ordering/order.ts";
+import { placeOrderSchema } from "../domain/ordering/commands.ts";
+import { orderIdSchema } from "../domain/kernel/schemas.ts";
+import { handleCommand } from "../engine/commands/handle-command.ts";
+import { commandDigest } from "../engine/commands/idempotency.ts";
+import { EventStore } from "../engine/event-store/event-store.ts";
+import { compare, type Comparison } from "./side-by-side.ts";
+
+const body = {
+  customerId: "VINET",
+  orderedAt: "1996-07-04T00:00:00.000Z",
+  lines: [
+    { productId: "11", quantity: 12, unitPrice: { amount: 1400, currency: "USD" }, discountPercent: 0 },
+    { productId: "42", quantity: 10, unitPrice: { amount: 980, currency: "USD" }, discountPercent: 5 },
+  ],
+};
+
+const orders = { category: "order", decider: orderDecider, eventTypes: orderingEventTypes };
+
+/** Places and cancels `count` orders: two loads, two decisions, two appends each. */
+export async function compareCommands(connectionString: string, count: number, rounds: number): Promise<Comparison[]> {
+  const store = EventStore.connect(connectionString);
+  const client = EventStoreDBClient.connectionString(connectionString);
+  const comparisons: Comparison[] = [];
+  for (const concurrency of [1, 8]) {
+    comparisons.push(
+      await compare(
+        `command over read + append, concurrency ${concurrency}`,
+        "commands",
+        rounds,
+        { name: "ours", run: () => together(count, concurrency, () => placeAndCancel(store)) },
+        { name: "raw", run: () => together(count, concurrency, () => readAndAppendTwice(client)) },
+      ),
+    );
+  }
+  await store.dispose();
+  await client.dispose();
+  return comparisons;
+}
+
+async function placeAndCancel(store: EventStore): Promise<void> {
+  const id = randomUUID();
+  const { customerId, lines } = placeOrderSchema.parse(body);
+  const orderId = orderIdSchema.parse(id);
+  const place: OrderCommand = { type: "PlaceOrder", orderId, customerId, orderedAt: body.orderedAt, lines };
+  for (const command of [place, { type: "CancelOrder" } as const satisfies OrderCommand]) {
+    const idempotency = { key: command.type, digest: commandDigest(command.type, JSON.stringify(command)) };
+    const { outcome } = await handleCommand(store, orders, { id, command, origin: { correlationId: id }, idempotency });
+    if (outcome !== "accepted") throw new Error(`the command was ${outcome}`);
+  }
+}
+
+async function readAndAppendTwice(client: EventStoreDBClient): Promise<void> {
+  const id = randomUUID();
+  const stream = `order-${id}`;
+  const metadata = {
+    $correlationId: id,
+    idempotencyKey: "PlaceOrder",
+    idempotencyDigest: "0".repeat(64),
+    schemaVersion: 1,
+  };
+  const total = { amount: 26_110, currency: "USD" };
+  const lines = body.lines.map((line) => ({ ...line, total: line.unitPrice }));
+  const placed = { orderId: id, ...body, lines, total };
+  const cancelled = { orderId: id, customerId: body.customerId, orderedAt: body.orderedAt, total };
+  for (const [type, data, expectedRevision] of [
+    ["OrderPlaced", placed, "no_stream"],
+    ["OrderCancelled", cancelled, 0n],
+  ] as const) {
+    await drained(client, stream);
+    await client.appendToStream(stream, jsonEvent({ id: randomUUID(), type, data, metadata }), { expectedRevision });
+  }
+}
+
+async function drained(client: EventStoreDBClient, stream: string): Promise<void> {
+  try {
+    for await (const { event } of client.readStream(stream)) if (event === undefined) throw new Error("no event");
+  } catch (error) {
+    if (!(error instanceof StreamNotFoundError)) throw error;
+  }
+}
+
+/** Runs `work` `count` times, `concurrency` at once; each run is two units. */
+async function together(count: number, concurrency: number, work: () => Promise<void>): Promise<number> {
+  let left = count;
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) await work();
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+  return 2 * count;
+}

@@ -1,0 +1,195 @@
+/** The whole system as a user meets it: started, filled, killed at, rebuilt under load, checked, restarted. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { StartedSystem, until } from "./started-system.ts";
+
+const salesSchema = z.object({
+  items: z.array(
+    z.object({ month: z.string(), orders: z.int(), revenue: z.object({ amount: z.int(), currency: z.string() }) }),
+  ),
+});
+
+interface Sales {
+  readonly months: number;
+  readonly orders: number;
+  readonly revenue: number;
+}
+
+/** Published totals of the Northwind sample orders, every line rounded half up to cents. */
+const northwind: Sales = { months: 23, orders: 830, revenue: 126_579_329 };
+
+/** Northwind orders that are cancelled while the views are rebuilt; their totals are read before. */
+const toCancel = Array.from({ length: 20 }, (_, index) => `northwind-${10_248 + index * 7}`);
+
+/** One unit of load: an order of 3 x 5.00 less 10 % in a month of its own. */
+const loadMonth = "2020-02";
+const loadOrder = {
+  customerId: "LOAD",
+  orderedAt: `${loadMonth}-01T00:00:00Z`,
+  lines: [{ productId: "1", quantity: 3, unitPrice: { amount: 500, currency: "USD" }, discountPercent: 10 }],
+};
+const loadRevenue = 1_350;
+
+describe("the system", () => {
+  let system: StartedSystem;
+
+  beforeAll(async () => {
+    system = await StartedSystem.prepared();
+    await system.start();
+  }, 120_000);
+
+  afterAll(async () => {
+    await system.remove();
+  });
+
+  async function sales(): Promise<Sales> {
+    const { items } = salesSchema.parse((await system.get("/views/sales-by-month")).body);
+    return {
+      months: items.length,
+      orders: items.reduce((sum, item) => sum + item.orders, 0),
+      revenue: items.reduce((sum, item) => sum + item.revenue.amount, 0),
+    };
+  }
+
+  async function settles(expected: Sales): Promise<void> {
+    let last: Sales | undefined;
+    await until(`sales are ${JSON.stringify(expected)}`, async () => {
+      last = await sales().catch(() => undefined);
+      return JSON.stringify(last) === JSON.stringify(expected);
+    }).catch(() => undefined);
+    expect(last).toStrictEqual(expected);
+  }
+
+  async function checksClean(): Promise<void> {
+    const { code, stdout, stderr } = await system.tidemark("check");
+    expect({ code, output: code === 0 ? "" : stdout + stderr }).toStrictEqual({ code: 0, output: "" });
+  }
+
+  it("starts empty", async () => {
+    expect((await system.get("/views/sales-by-month")).body).toStrictEqual({ items: [] });
+  });
+
+  it("imports Northwind while the subscriber is killed half-way, and adds up to the published totals", async () => {
+    const importing = system.tidemark("import", "northwind", "--url", system.url);
+    await until("half the orders are in the view", async () => (await sales()).orders > 300);
+    await system.kill("subscriber");
+    expect((await importing).code).toBe(0);
+    await settles(northwind);
+    await checksClean();
+  }, 180_000);
+
+  it("imports again and changes nothing", async () => {
+    expect((await system.tidemark("import", "northwind", "--url", system.url)).code).toBe(0);
+    expect(await sales()).toStrictEqual(northwind);
+  }, 120_000);
+
+  it("answers the first month as published", async () => {
+    const { items } = salesSchema.parse((await system.get("/views/sales-by-month")).body);
+    expect(items[0]).toStrictEqual({ month: "1996-07", orders: 22, revenue: { amount: 2_786_190, currency: "USD" } });
+    expect(items.map(({ month }) => month)).toStrictEqual(items.map(({ month }) => month).sort());
+  });
+
+  let afterLoad: Sales = northwind;
+
+  it("rebuilds both views while orders are placed, cancelled and read", async () => {
+    const totals = await Promise.all(
+      toCancel.map(async (id) => {
+        const order = z
+          .object({ total: z.object({ amount: z.int() }) })
+          .parse((await system.get(`/orders/${id}`)).body);
+        return order.total.amount;
+      }),
+    );
+
+    const load = { placed: 0, read: 0, failures: [] as string[], over: false };
+    const placing = (async () => {
+      while (!load.over) {
+        const { status, body } = await system.post("/orders", loadOrder);
+        if (status === 201) load.placed += 1;
+        else load.failures.push(`place: ${status} ${JSON.stringify(body)}`);
+      }
+    })();
+    const reading = (async () => {
+      while (!load.over) {
+        const { status, body } = await system.get("/views/sales-by-month");
+        if (status !== 200) load.failures.push(`read: ${status} ${JSON.stringify(body)}`);
+        load.read += 1;
+        await sleep(5);
+      }
+    })();
+    const cancelling = (async () => {
+      for (const id of toCancel) {
+        const { status } = await system.post(`/orders/${id}/cancel`, {});
+        if (status !== 200) load.failures.push(`cancel ${id}: ${status}`);
+        await sleep(50);
+      }
+    })();
+
+    const replays = [];
+    for (const view of ["sales-by-month", "order-summary"])
+      replays.push(await system.tidemark("replay", view, "--json"));
+    await cancelling;
+    load.over = true;
+    await Promise.all([placing, reading]);
+
+    expect(replays.map(({ code, stderr }) => ({ code, stderr: code === 0 ? "" : stderr }))).toStrictEqual([
+      { code: 0, stderr: "" },
+      { code: 0, stderr: "" },
+    ]);
+    expect(load.failures).toStrictEqual([]);
+    expect(load.placed).toBeGreaterThan(0);
+    expect(load.read).toBeGreaterThan(0);
+
+    afterLoad = {
+      months: northwind.months + 1,
+      orders: northwind.orders - toCancel.length + load.placed,
+      revenue: northwind.revenue - totals.reduce((sum, total) => sum + total, 0) + load.placed * loadRevenue,
+    };
+    await settles(afterLoad);
+    await checksClean();
+  }, 180_000);
+
+  it("lists a customer's orders page by page, each once", async () => {
+    const seen: string[] = [];
+    const pageSchema = z.object({ items: z.array(z.object({ orderId: z.string() })), cursor: z.string().optional() });
+    let cursor: string | undefined;
+    do {
+      const after = cursor === undefined ? "" : `&cursor=${cursor}`;
+      const page = pageSchema.parse((await system.get(`/orders?customerId=SAVEA&limit=10${after}`)).body);
+      seen.push(...page.items.map(({ orderId }) => orderId));
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen).toHaveLength(31);
+  });
+
+  it("is whole again after each of its processes was killed", async () => {
+    let expected = afterLoad;
+    for (const name of ["event-store", "dynamodb", "functions", "subscriber"]) {
+      const before = await system.pidOf(name);
+      await system.kill(name);
+      await until(`${name} runs again`, async () => {
+        const processes = await system.status();
+        return processes.some((process) => process.name === name && process.pid !== before);
+      });
+      await until("an order can be placed", async () => {
+        const placed = await system
+          .post("/orders", loadOrder, { "idempotency-key": `after-${name}` })
+          .catch(() => ({ status: 0 }));
+        return placed.status === 201;
+      });
+      expected = { ...expected, orders: expected.orders + 1, revenue: expected.revenue + loadRevenue };
+      await settles(expected);
+    }
+    afterLoad = expected;
+    await checksClean();
+  }, 180_000);
+
+  it("has everything after a restart on the same data", async () => {
+    expect(await system.stop()).toBe(0);
+    await system.start();
+    await settles(afterLoad);
+    await checksClean();
+  }, 120_000);
+});
