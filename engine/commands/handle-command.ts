@@ -1,0 +1,107 @@
+/**
+ * Carries out a command: load, decide, append with the expected revision. On a conflict it reads what came in between,
+ * decides again and tries again, a bounded number of times. One command with a key has one effect, however often and
+ * wherever it is sent.
+ */
+import type { AppendOutcome, EventStore, ExpectedRevision } from "../event-store/event-store.ts";
+import { EventStoreUnavailableError } from "../event-store/errors.ts";
+import type { NewEvent } from "../event-store/stored-event.ts";
+import { type Aggregate, type AggregateEvent, type AggregateRejection, streamOf } from "./aggregate.ts";
+import { eventIds, type IdempotencyKey } from "./idempotency.ts";
+import { load, type Loaded } from "./load.ts";
+import { type CommandOrigin, newEvents } from "./new-events.ts";
+import type { CommandOutcome } from "./outcome.ts";
+import { isMet, type Precondition } from "./precondition.ts";
+import { defaultRetryPolicy, type RetryPolicy, standBack } from "./retry-policy.ts";
+
+export interface CommandRequest<Command> {
+  /** Id of the aggregate: its stream is `<category>-<id>`. */
+  readonly id: string;
+  readonly command: Command;
+  readonly origin: CommandOrigin;
+  readonly idempotency?: IdempotencyKey;
+  readonly precondition?: Precondition;
+}
+
+/**
+ * Throws the event store's errors. After EventStoreUnavailableError it is unknown whether the command took effect: sent
+ * again with the same key it still has one effect.
+ */
+export async function handleCommand<State, Command, Event extends AggregateEvent, Refusal extends AggregateRejection>(
+  eventStore: EventStore,
+  aggregate: Aggregate<State, Command, Event, Refusal>,
+  request: CommandRequest<Command>,
+  policy: RetryPolicy = defaultRetryPolicy,
+): Promise<CommandOutcome<Refusal>> {
+  const stream = streamOf(aggregate, request.id);
+  const idOf = eventIds(stream, request.idempotency);
+  let loaded = await load(eventStore, aggregate, stream);
+  for (let attempt = 1; ; attempt += 1) {
+    const step = decideOn(loaded, aggregate, request);
+    if (step.outcome !== "append") return step;
+
+    const { origin, idempotency } = request;
+    const events = newEvents(aggregate.eventTypes, step.events, idOf, origin, idempotency);
+    const appended = await appendSurely(eventStore, stream, loaded.revision, events, policy);
+    if (appended.outcome === "appended") {
+      return { outcome: "accepted", effect: "changed", revision: appended.revision };
+    }
+
+    if (attempt >= policy.attempts) return { ...appended, attempts: attempt };
+    await standBack(policy, attempt);
+    loaded = await load(eventStore, aggregate, stream, loaded);
+  }
+}
+
+type Step<Event, Refusal extends AggregateRejection> =
+  CommandOutcome<Refusal> | { readonly outcome: "append"; readonly events: readonly Event[] };
+
+/** What the loaded state says to the command. The key comes first: a resend carries the `If-Match` of the first time. */
+function decideOn<State, Command, Event extends AggregateEvent, Refusal extends AggregateRejection>(
+  { state, revision, keys }: Loaded<State>,
+  { decider }: Aggregate<State, Command, Event, Refusal>,
+  { command, idempotency, precondition }: CommandRequest<Command>,
+): Step<Event, Refusal> {
+  const before = idempotency === undefined ? undefined : keys.find(idempotency.key);
+  if (before !== undefined) {
+    return before.digest === idempotency?.digest
+      ? { outcome: "accepted", effect: "repeated", revision: before.revision }
+      : { outcome: "key-reused" };
+  }
+
+  const unmet = precondition !== undefined && !isMet(precondition, revision);
+  if (unmet && revision !== "no_stream") return { outcome: "precondition-failed", actual: revision };
+
+  const decision = decider.decide(state, command);
+  if (isRejection(decision)) return { outcome: "rejected", rejection: decision };
+  // Only now for a missing stream: that there is no such thing says more than that it is not at some revision (RFC 9110, 13.2.1).
+  if (unmet) return { outcome: "precondition-failed", actual: revision };
+  if (decision.length > 0) return { outcome: "append", events: decision };
+  return { outcome: "accepted", effect: "unchanged", revision };
+}
+
+function isRejection<Refusal extends AggregateRejection>(decision: readonly unknown[] | Refusal): decision is Refusal {
+  return !Array.isArray(decision);
+}
+
+/**
+ * An append whose answer was lost is sent once more: the store compares ids at the expected revision, so a first append
+ * that did arrive makes the second a success with the first one's revision, even if others have appended since; and one
+ * that did not cannot arrive later and be doubled, because the stream has left the revision it expects. Once, because a
+ * caller is waiting, who can repeat the request himself.
+ */
+async function appendSurely(
+  eventStore: EventStore,
+  stream: string,
+  expected: ExpectedRevision,
+  events: readonly NewEvent[],
+  policy: RetryPolicy,
+): Promise<AppendOutcome> {
+  try {
+    return await eventStore.append(stream, expected, events);
+  } catch (error) {
+    if (!(error instanceof EventStoreUnavailableError)) throw error;
+    await standBack(policy, policy.attempts);
+    return eventStore.append(stream, expected, events);
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What every HTTP function has in common: correlation, one log line, problem details, and an answer before the function's
+ * time is up. Add `jsonBody`, `pathParameters`, `queryParameters`, `commandHeaders`, then `.handler(...)`.
+ */
+import middy, { type MiddyfiedHandler } from "@middy/core";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import type { Logger } from "./logger.ts";
+import { outOfTime } from "./problem.ts";
+import { problemDetails } from "./problem-details.ts";
+import { requestContext, type WithOrigin } from "./request-context.ts";
+import { requestLog, type WithLog } from "./request-log.ts";
+
+export type HttpEvent = APIGatewayProxyEventV2 & WithOrigin & WithLog;
+export type HttpResponse = APIGatewayProxyStructuredResultV2;
+
+/** Milliseconds kept back of the function's time to say that it was not enough. */
+const reservedMs = 250;
+
+export function httpFunction(logger: Logger): MiddyfiedHandler<HttpEvent, HttpResponse> {
+  // Errors pass the middleware from the last to the first: they are answered, then logged, then given their correlation id.
+  return middy<HttpEvent, HttpResponse>({
+    timeoutEarlyInMillis: reservedMs,
+    timeoutEarlyResponse: () => {
+      throw outOfTime();
+    },
+  })
+    .use(requestContext())
+    .use(requestLog(logger))
+    .use(problemDetails());
+}
+
+/** A JSON answer. What an API says of a moment must not be kept by anybody on the way. */
+export function json(statusCode: number, body: unknown, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+  return {
+    statusCode,
+    headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
+    body: JSON.stringify(body),
+  };
+}

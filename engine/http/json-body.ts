@@ -1,0 +1,71 @@
+import type { MiddlewareObj } from "@middy/core";
+import type { APIGatewayProxyEventV2 } from "aws-lambda";
+import type { z } from "zod";
+import { headerOf } from "./headers.ts";
+import { HttpProblem } from "./problem.ts";
+import { validated } from "./validation.ts";
+
+/** Bytes of the largest body that is looked at. */
+export const largestBody = 256 * 1024;
+
+export interface WithJsonBody<Body> {
+  /** The body exactly as sent: what an idempotency digest is made of. */
+  bodyText: string;
+  content: Body;
+}
+
+/**
+ * Reads and validates a JSON body. Refuses another content type (415), more than {@link largestBody} (413), what is not JSON
+ * (400 MALFORMED_JSON) and what the schema refuses (400 INVALID_REQUEST). With `optional`, no body at all reads as `{}`.
+ */
+export function jsonBody<Schema extends z.ZodType>(
+  schema: Schema,
+  { optional = false }: { readonly optional?: boolean } = {},
+): MiddlewareObj<APIGatewayProxyEventV2 & WithJsonBody<z.output<Schema>>> {
+  return {
+    before({ event }) {
+      const sent = event.body ?? "";
+      const absent = sent === "" && optional;
+      if (!absent) requireJson(headerOf(event, "content-type"));
+      event.bodyText = textOf(sent, event.isBase64Encoded);
+      event.content = validated(schema, absent ? {} : parsed(event.bodyText), "body");
+    },
+  };
+}
+
+function requireJson(contentType: string | undefined): void {
+  const [type = "", ...parameters] = (contentType ?? "")
+    .toLowerCase()
+    .split(";")
+    .map((part) => part.trim());
+  const charset = parameters.find((parameter) => parameter.startsWith("charset="));
+  const isUtf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset);
+  if (type === "application/json" && isUtf8) return;
+  throw new HttpProblem(415, "UNSUPPORTED_CONTENT_TYPE", "send the body as application/json in UTF-8", {
+    errors: [{ field: "Content-Type", message: "must be application/json" }],
+  });
+}
+
+function textOf(sent: string, isBase64: boolean): string {
+  const size = Buffer.byteLength(sent, isBase64 ? "base64" : "utf8");
+  if (size > largestBody) {
+    throw new HttpProblem(413, "BODY_TOO_LARGE", `the body has ${size} bytes: at most ${largestBody} are taken`);
+  }
+  if (!isBase64) return sent;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(sent, "base64"));
+  } catch (cause) {
+    throw new HttpProblem(400, "MALFORMED_JSON", "the body is not UTF-8", { cause });
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // What the parser says quotes the body; where it failed is all a client needs.
+    const position = cause instanceof Error ? /at position (\d+)/.exec(cause.message)?.[1] : undefined;
+    const where = position === undefined ? "" : ` (at character ${position})`;
+    throw new HttpProblem(400, "MALFORMED_JSON", `the body is not JSON${where}`, { cause });
+  }
+}
