@@ -62,7 +62,8 @@ export function fromClientError(error: unknown, what: string): Error {
     error instanceof CancelledError ||
     error instanceof DeadlineExceededError ||
     error instanceof TimeoutError ||
-    error instanceof NotLeaderError
+    error instanceof NotLeaderError ||
+    isTransportFailure(error)
   ) {
     return new EventStoreUnavailableError(`${what} failed: the event store does not answer; try again`, cause);
   }
@@ -70,4 +71,20 @@ export function fromClientError(error: unknown, what: string): Error {
     return new EventStoreError(`${what} failed: access denied; check the connection string's user`, cause);
   }
   return new EventStoreError(`${what} failed: ${error instanceof Error ? error.message : String(error)}`, cause);
+}
+
+const cancelled = 1;
+const deadlineExceeded = 4;
+const internal = 13;
+const unavailable = 14;
+
+/**
+ * What gRPC itself says of a connection that failed, where the client passes it on as it is: from its first look-up of the
+ * server's features, and as an internal error when the connection is reset under a call.
+ */
+function isTransportFailure(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  const { code, message } = error;
+  if (code === internal) return message.includes("RST_STREAM");
+  return code === unavailable || code === deadlineExceeded || code === cancelled;
 }
