@@ -87,8 +87,8 @@ function isRejection<Refusal extends AggregateRejection>(decision: readonly unkn
 /**
  * An append whose answer was lost is sent once more: the store compares ids at the expected revision, so a first append
  * that did arrive makes the second a success with the first one's revision, even if others have appended since; and one
- * that did not cannot arrive later and be doubled, because the stream has left the revision it expects. Once, because a
- * caller is waiting, who can repeat the request himself.
+ * that is still under way cannot be doubled, because the stream has left the revision it expects. Once, because a caller
+ * is waiting, who can repeat the request himself.
  */
 async function appendSurely(
   eventStore: EventStore,
@@ -99,9 +99,16 @@ async function appendSurely(
 ): Promise<AppendOutcome> {
   try {
     return await eventStore.append(stream, expected, events);
-  } catch (error) {
-    if (!(error instanceof EventStoreUnavailableError)) throw error;
+  } catch (lost) {
+    if (!(lost instanceof EventStoreUnavailableError)) throw lost;
     await standBack(policy, policy.attempts);
-    return eventStore.append(stream, expected, events);
+    try {
+      return await eventStore.append(stream, expected, events);
+    } catch (cause) {
+      // Whatever went wrong this time, what became of the first append is still unknown.
+      throw new EventStoreUnavailableError(`the append to ${stream} was sent twice and not answered: try again`, {
+        cause,
+      });
+    }
   }
 }

@@ -1,0 +1,35 @@
+/** `GET /views/sales-by-month`: orders that stand and their revenue, months ascending; a month without orders is left out. */
+import { z } from "zod";
+import { httpFunction, json } from "../engine/http/http-function.ts";
+import { queryParameters } from "../engine/http/parameters.ts";
+import type { Row, RowPage } from "../engine/views/view-reader.ts";
+import { monthAndCurrency, salesByMonth, salesPartition } from "../projections/sales-by-month.ts";
+import { views } from "./dynamodb-connection.ts";
+import { functionLogger } from "./function-logger.ts";
+
+const rowSchema = z.object({ orders: z.int(), revenue: z.int() });
+
+export const handler = httpFunction(functionLogger("sales-by-month"))
+  .use(queryParameters(z.strictObject({})))
+  .handler(async () => {
+    const items = (await allMonths()).map(itemOf).filter(({ orders }) => orders !== 0);
+    return json(200, { items });
+  });
+
+/** The view's one partition, which DynamoDB hands out in pages. */
+async function allMonths(): Promise<Row[]> {
+  const rows: Row[] = [];
+  let page: RowPage | undefined;
+  do {
+    const after = page?.cursor === undefined ? {} : { cursor: page.cursor };
+    page = await views().reader.query(salesByMonth.name, { partition: salesPartition, limit: 1_000, ...after });
+    rows.push(...page.rows);
+  } while (page.cursor !== undefined);
+  return rows;
+}
+
+function itemOf({ key, attributes }: Row): { month: string; orders: number; revenue: object } {
+  const { month, currency } = monthAndCurrency(key.sort);
+  const { orders, revenue } = rowSchema.parse(attributes);
+  return { month, orders, revenue: { amount: revenue, currency } };
+}
