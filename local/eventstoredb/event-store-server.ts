@@ -7,10 +7,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { addGossipService } from "./grpc/gossip-service.ts";
+import { addPersistentSubscriptionsService } from "./grpc/persistent-subscriptions-service.ts";
 import { addServerFeaturesService } from "./grpc/server-features-service.ts";
 import { addStreamsService } from "./grpc/streams-service.ts";
 import { defaultLimits, maximumMessageSize } from "./limits.ts";
 import { openEventLog } from "./log/event-log.ts";
+import { PersistentSubscriptions } from "./persistent-subscriptions/subsystem.ts";
 import { PortInUseError } from "./port-in-use-error.ts";
 
 export interface EventStoreOptions {
@@ -73,11 +75,14 @@ export const startEventStore = async (options: EventStoreOptions = {}): Promise<
     });
     let port = 0;
     addStreamsService(server, log, defaultLimits);
+    const subscriptions = new PersistentSubscriptions(log);
+    addPersistentSubscriptionsService(server, subscriptions);
     addServerFeaturesService(server);
     addGossipService(server, () => ({ host, port }));
     try {
       port = await bind(server, host, options.port ?? 0);
     } catch (error) {
+      await subscriptions.stop();
       log.close();
       throw error;
     }
@@ -87,6 +92,7 @@ export const startEventStore = async (options: EventStoreOptions = {}): Promise<
       dataDirectory,
       stop: async () => {
         await shutDown(server);
+        await subscriptions.stop();
         log.close();
         await removeTemporary();
       },

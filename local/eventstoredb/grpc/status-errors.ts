@@ -4,6 +4,8 @@
  */
 import { Metadata, status, type ServiceError } from "@grpc/grpc-js";
 import type { ExpectedRevision } from "../log/expected-revision.ts";
+import type { GroupKey } from "../persistent-subscriptions/group-key.ts";
+import type { GroupRefusal } from "../persistent-subscriptions/subsystem.ts";
 
 /** Trailers are ASCII and grpc-js refuses anything else; names may hold any character. */
 const ascii = (value: string): string => value.replace(/[^\x20-\x7e]/g, "?");
@@ -85,3 +87,65 @@ export const invalidArgument = (details: string, cause?: unknown): StatusError =
 
 export const toStatusError = (error: unknown): StatusError =>
   error instanceof StatusError ? error : handlerFailed(error);
+
+const aboutGroup = (
+  code: status,
+  exception: string,
+  { source, group }: GroupKey,
+  details: string,
+  more: Readonly<Record<string, string>> = {},
+): StatusError => new StatusError(code, details, { exception, "stream-name": source, "group-name": group, ...more });
+
+export const persistentSubscriptionExists = (key: GroupKey): StatusError =>
+  aboutGroup(
+    status.ALREADY_EXISTS,
+    "persistent-subscription-exists",
+    key,
+    `Subscription group ${key.group} on stream ${key.source} exists.`,
+  );
+
+export const persistentSubscriptionDoesNotExist = (key: GroupKey): StatusError =>
+  aboutGroup(
+    status.NOT_FOUND,
+    "persistent-subscription-does-not-exist",
+    key,
+    `Subscription group ${key.group} on stream ${key.source} does not exist.`,
+  );
+
+export const maximumSubscribersReached = (key: GroupKey): StatusError =>
+  aboutGroup(
+    status.FAILED_PRECONDITION,
+    "maximum-subscribers-reached",
+    key,
+    `Maximum subscriptions reached for subscription group ${key.group} on stream ${key.source}.`,
+  );
+
+export const persistentSubscriptionDropped = (key: GroupKey): StatusError =>
+  aboutGroup(
+    status.CANCELLED,
+    "persistent-subscription-dropped",
+    key,
+    `Subscription group ${key.group} on stream ${key.source} was dropped.`,
+  );
+
+export const persistentSubscriptionFailed = (key: GroupKey, reason: string): StatusError =>
+  aboutGroup(
+    status.INTERNAL,
+    "persistent-subscription-failed",
+    key,
+    `Subscription group ${key.group} on stream ${key.source} failed: '${reason}'`,
+    { reason },
+  );
+
+export const groupRefused = (key: GroupKey, refusal: GroupRefusal): StatusError => {
+  switch (refusal.kind) {
+    case "exists":
+      return persistentSubscriptionExists(key);
+    case "does-not-exist":
+      return persistentSubscriptionDoesNotExist(key);
+    case "maximum-subscribers-reached":
+      return maximumSubscribersReached(key);
+    case "failed":
+      return persistentSubscriptionFailed(key, refusal.reason);
+  }
+};

@@ -18,6 +18,7 @@ import {
 } from "./log-writer.ts";
 import { firstEvents } from "./first-events.ts";
 import { StreamDirectory } from "./stream-directory.ts";
+import type { StreamMetadata } from "./stream-metadata.ts";
 import { StreamReader } from "./stream-reader.ts";
 import { systemTypes } from "./system-streams.ts";
 
@@ -31,8 +32,10 @@ export interface EventLog {
   resolve(event: StoredEvent, resolveLinks: boolean): ResolvedEvent;
   /** @throws UnsupportedRegexError */
   filter(definition: EventFilterDefinition): EventFilter;
+  /** Row id of a stream; 0 if it was never written. */
   streamId(name: string): number;
-  /** Whether anything was ever written to the stream or its metadata, and the last revision; -1 without events. */
+  metadata(name: string): StreamMetadata;
+  /** -1 without events; `tombstoneRevision` after a tombstone, for the stream and for its metadata. */
   lastRevision(name: string): bigint;
   /** Calls back after each commit. Returns how to stop. */
   onCommit(listener: (commit: Commit) => void): () => void;
@@ -80,6 +83,7 @@ export const openEventLog = async (directory: string, now: () => number = Date.n
     resolve,
     filter: (definition) => createEventFilter(definition, streamDirectory),
     streamId: (name) => streamDirectory.stream(name).id,
+    metadata: (name) => streamDirectory.metadata(name),
     lastRevision: (name) => streamDirectory.lastRevision(name),
     commits,
     onCommit: (listener) => {

@@ -1,0 +1,96 @@
+/**
+ * The event store as a command: `node local/eventstoredb/main.ts`, and `tidemark eventstore`. Prints one line when it
+ * answers, runs until it is told to stop, ends with 0; what keeps it from starting ends it with 1 and one line that
+ * says what to do.
+ */
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { DataDirectoryError } from "./data-directory-errors.ts";
+import { startEventStore, type EventStoreServer } from "./event-store-server.ts";
+import { PortInUseError } from "./port-in-use-error.ts";
+
+interface CommandOptions {
+  readonly port: number;
+  readonly data: string;
+  readonly host: string;
+  readonly insecure: boolean;
+  readonly json: boolean;
+}
+
+/** EventStoreDB's own port. */
+const defaultPort = 2113;
+const defaultDirectory = ".tidemark/event-store";
+const loopback = new Set(["127.0.0.1", "localhost", "::1"]);
+
+const parsePort = (text: string): number => {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+  return port;
+};
+
+/** Resolves when the process is told to stop: by a signal, or by the end of what started it. */
+const stopSignal = (): Promise<void> =>
+  new Promise((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+  });
+
+const describe = (server: EventStoreServer, json: boolean): string =>
+  json
+    ? JSON.stringify({
+        ready: true,
+        connectionString: server.connectionString,
+        port: server.port,
+        dataDirectory: server.dataDirectory,
+        pid: process.pid,
+      })
+    : `Event store ready at ${server.connectionString}, data in ${server.dataDirectory}`;
+
+const report = (error: unknown, json: boolean): void => {
+  const known =
+    error instanceof DataDirectoryError || error instanceof PortInUseError || error instanceof ExposureError;
+  const code = known ? error.code : "START_FAILED";
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(json ? JSON.stringify({ error: { code, message } }) : `error: ${message}`);
+};
+
+class ExposureError extends Error {
+  override readonly name = "ExposureError";
+  readonly code = "INSECURE_EXPOSURE";
+}
+
+const run = async (options: CommandOptions): Promise<void> => {
+  // grpc-js prints a line of its own when it cannot bind; ours says what to do about it.
+  setLogVerbosity(logVerbosity.NONE);
+  let server: EventStoreServer;
+  try {
+    if (!loopback.has(options.host) && !options.insecure) {
+      throw new ExposureError(
+        `The server has no encryption and no users: on ${options.host} anybody could read and write. ` +
+          `Leave --host out, or say --insecure if that is what you want.`,
+      );
+    }
+    server = await startEventStore({ dataDirectory: options.data, port: options.port, host: options.host });
+  } catch (error) {
+    report(error, options.json);
+    process.exitCode = 1;
+    return;
+  }
+  console.log(describe(server, options.json));
+  await stopSignal();
+  await server.stop();
+};
+
+export const eventStoreCommand = (): Command =>
+  new Command("eventstore")
+    .description("Runs an event store that EventStoreDB clients can use: durable, on this machine, one process.")
+    .addOption(
+      new Option("--port <number>", "port to listen on; 0 takes a free one").argParser(parsePort).default(defaultPort),
+    )
+    .option("--data <directory>", "where the events are kept; made if it does not exist", defaultDirectory)
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--insecure", "allow an address that other machines can reach", false)
+    .option("--json", "print the ready line and errors as JSON", false)
+    .action(async (options: CommandOptions) => {
+      await run(options);
+    });

@@ -1,0 +1,116 @@
+/** `PersistentSubscriptions/Read`: one consumer of a group. */
+import { randomUUID } from "node:crypto";
+import type { ServerDuplexStream } from "@grpc/grpc-js";
+import persistent from "@eventstore/db-client/generated/persistent_pb.js";
+import type { NackAction } from "../persistent-subscriptions/engine.ts";
+import type { Group, GroupConsumer } from "../persistent-subscriptions/group.ts";
+import { allSource, groupId, type GroupKey } from "../persistent-subscriptions/group-key.ts";
+import type { PersistentSubscriptions } from "../persistent-subscriptions/subsystem.ts";
+import { eventResponse } from "./read-responses.ts";
+import { groupRefused, handlerFailed, persistentSubscriptionDropped, toStatusError } from "./status-errors.ts";
+import { requireStreamName } from "./stream-name.ts";
+import { parseUuid } from "./uuid.ts";
+
+type Call = ServerDuplexStream<persistent.ReadReq, Buffer>;
+const { ContentCase, Nack } = persistent.ReadReq;
+
+const confirmation = (key: GroupKey): Buffer => {
+  const message = new persistent.ReadResp.SubscriptionConfirmation();
+  message.setSubscriptionId(groupId(key));
+  const response = new persistent.ReadResp();
+  response.setSubscriptionConfirmation(message);
+  return Buffer.from(response.serializeBinary());
+};
+
+const actionOf = (nack: persistent.ReadReq.Nack): NackAction => {
+  switch (nack.getAction()) {
+    case Nack.Action.PARK:
+      return "park";
+    case Nack.Action.RETRY:
+      return "retry";
+    case Nack.Action.SKIP:
+      return "skip";
+    case Nack.Action.STOP:
+      return "stop";
+    default:
+      return "unknown";
+  }
+};
+
+const idsOf = (message: persistent.ReadReq.Ack | persistent.ReadReq.Nack): string[] =>
+  message
+    .getIdsList()
+    .map(parseUuid)
+    .filter((id) => id !== undefined);
+
+const connectionNameOf = (call: Call): string => {
+  const [name] = call.metadata.get("connection-name");
+  return name === undefined ? "" : name.toString();
+};
+
+export const persistentReadHandler =
+  (subscriptions: PersistentSubscriptions) =>
+  (call: Call): void => {
+    const id = randomUUID();
+    let group: Group | undefined;
+    let connecting: Promise<void> | undefined;
+    const fail = (error: unknown): void => {
+      if (!call.cancelled) call.emit("error", toStatusError(error));
+    };
+    const leave = (): void => {
+      group?.disconnect(id);
+      group = undefined;
+    };
+
+    const connect = async (options: persistent.ReadReq.Options): Promise<void> => {
+      const source = options.hasAll() ? allSource : requireStreamName(options.getStreamIdentifier());
+      const key: GroupKey = { source, group: options.getGroupName() };
+      const outcome = await subscriptions.connect(key);
+      if (outcome.kind !== "connected") throw groupRefused(key, outcome);
+      if (call.cancelled) return;
+      const uuids = options.getUuidOption()?.hasStructured() === true ? "structured" : "text";
+      const consumer: GroupConsumer = {
+        id,
+        bufferSize: options.getBufferSize(),
+        from: call.getPeer(),
+        username: "system",
+        connectionName: connectionNameOf(call),
+        deliver: (payload, retryCount) => {
+          call.write(eventResponse(payload, uuids, retryCount));
+        },
+        drop: () => {
+          group = undefined;
+          fail(persistentSubscriptionDropped(key));
+        },
+      };
+      call.write(confirmation(key));
+      group = outcome.group;
+      group.connect(consumer);
+    };
+
+    call.on("data", (request: persistent.ReadReq) => {
+      switch (request.getContentCase()) {
+        case ContentCase.OPTIONS: {
+          const options = request.getOptions();
+          if (connecting === undefined && options !== undefined) connecting = connect(options).catch(fail);
+          break;
+        }
+        case ContentCase.ACK:
+          group?.ack(idsOf(request.getAck() ?? new persistent.ReadReq.Ack()));
+          break;
+        case ContentCase.NACK: {
+          const nack = request.getNack() ?? new persistent.ReadReq.Nack();
+          group?.nack(idsOf(nack), actionOf(nack), nack.getReason());
+          break;
+        }
+        default:
+          fail(handlerFailed(new Error("The request is empty.")));
+      }
+    });
+    call.on("cancelled", leave);
+    call.on("error", leave);
+    call.on("end", () => {
+      leave();
+      call.end();
+    });
+  };

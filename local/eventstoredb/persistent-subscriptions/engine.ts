@@ -1,0 +1,338 @@
+/**
+ * The rules of a persistent subscription group, without I/O and without a clock: events, acknowledgements and the time
+ * come in; deliveries, checkpoints and parked messages go out through `Effects`. What it promises: every event is
+ * delivered until it is acknowledged, skipped or parked, no consumer has more in flight than it asked for, and the
+ * checkpoint never passes an event that is still owed.
+ */
+import { Consumer, type ConsumerConnection } from "./consumer.ts";
+import { createStrategy, type ConsumerStrategy } from "./consumer-strategies.ts";
+import { LiveBuffer } from "./live-buffer.ts";
+import { isReplayed, type IncomingEvent, type Message } from "./message.ts";
+import { Queue } from "./queue.ts";
+import type { GroupSettings } from "./settings.ts";
+
+export interface Effects<Payload> {
+  /** Everything up to and including this position is done with. */
+  checkpoint(position: bigint): void;
+  /** Write the message to the parked stream, then call `parked`. */
+  park(message: Message<Payload>, reason: string): void;
+}
+
+export type NackAction = "unknown" | "park" | "retry" | "skip" | "stop";
+
+/** Part of a page of history: an event that the group wants, or some that its filter leaves out. */
+export type HistoryEntry<Payload> =
+  | { readonly kind: "event"; readonly event: IncomingEvent<Payload> }
+  | { readonly kind: "skipped"; readonly position: bigint; readonly count: number };
+
+export interface HistoryRequest {
+  /** First position wanted; undefined: from the start. */
+  readonly from: bigint | undefined;
+  /** Whether `from` itself has been had already. */
+  readonly exclusive: boolean;
+  readonly count: number;
+}
+
+const largestBatch = 100;
+
+export class GroupEngine<Payload> {
+  readonly settings: GroupSettings;
+  readonly #effects: Effects<Payload>;
+  readonly #strategy: ConsumerStrategy<Payload>;
+  readonly #waiting: LiveBuffer<Payload>;
+  readonly #retries = new Queue<Message<Payload>>();
+  readonly #replays = new Queue<Message<Payload>>();
+  readonly #buffer = new Queue<Message<Payload>>();
+  readonly #outstanding = new Map<string, Message<Payload>>();
+  /** Every event that is still owed, in the order of the stream; done ones leave from the front. */
+  readonly #owed = new Queue<Message<Payload>>();
+  #doneAmongOwed = 0;
+  #nextSequence: number;
+  #lastPosition: bigint | undefined;
+  #checkpointSequence: number;
+  #checkpointTime = -Infinity;
+  #readFrom: bigint | undefined;
+  #readExclusive: boolean;
+  #lastKnown: bigint | undefined;
+  #lastCheckpoint: bigint | undefined;
+  #totalItems = 0;
+
+  /** @param checkpoint where the group got to before, if it ever wrote that down */
+  constructor(settings: GroupSettings, checkpoint: bigint | undefined, effects: Effects<Payload>) {
+    this.settings = settings;
+    this.#effects = effects;
+    this.#strategy = createStrategy(settings.consumerStrategy);
+    const resumes = checkpoint !== undefined;
+    this.#waiting = new LiveBuffer(!resumes && settings.startFrom === "end", settings.liveBufferSize);
+    this.#nextSequence = resumes ? 1 : 0;
+    this.#checkpointSequence = resumes ? 0 : -1;
+    this.#lastPosition = checkpoint;
+    this.#lastCheckpoint = checkpoint;
+    this.#readFrom = checkpoint ?? (settings.startFrom === "end" ? undefined : settings.startFrom);
+    this.#readExclusive = resumes;
+  }
+
+  get consumers(): readonly Consumer<Payload>[] {
+    return this.#strategy.consumers;
+  }
+
+  get statistics() {
+    let inFlight = 0;
+    for (const consumer of this.consumers) inFlight += consumer.inFlight.size;
+    return {
+      isLive: this.#waiting.isLive,
+      totalItems: this.#totalItems,
+      lastCheckpointed: this.#lastCheckpoint,
+      lastKnown: this.#lastKnown,
+      readBufferCount: this.#buffer.length,
+      liveBufferCount: this.#waiting.recentCount,
+      retryBufferCount: this.#retries.length + this.#replays.length,
+      totalInFlight: inFlight,
+      outstanding: this.#outstanding.size,
+    };
+  }
+
+  /** What the group would read next; undefined while it is live or has enough. */
+  historyRequest(): HistoryRequest | undefined {
+    const { historyBufferSize, readBatchSize } = this.settings;
+    if (this.#waiting.isLive) return undefined;
+    if (historyBufferSize - this.#buffered() <= readBatchSize) return undefined;
+    return { from: this.#readFrom, exclusive: this.#readExclusive, count: Math.min(readBatchSize, largestBatch) };
+  }
+
+  /** A page that `historyRequest` asked for. `next` is where the one after it starts, inclusive. */
+  historyRead(entries: readonly HistoryEntry<Payload>[], next: bigint | undefined, isEnd: boolean, now: number): void {
+    if (this.#waiting.isLive) return;
+    for (const entry of entries) {
+      if (this.#becameLive()) break;
+      if (entry.kind === "skipped") this.#skip(entry.position, entry.count, now);
+      else {
+        this.#noteKnown(entry.event.position);
+        for (const event of this.#waiting.history(entry.event)) this.#enqueue(event);
+      }
+    }
+    if (isEnd) this.#waiting.historyEnded(next);
+    if (next !== undefined) {
+      this.#readFrom = next;
+      this.#readExclusive = false;
+    }
+    this.#dispatch(now);
+  }
+
+  /** An event that has just been committed. */
+  liveEvent(event: IncomingEvent<Payload>, now: number): void {
+    const { startFrom, historyBufferSize } = this.settings;
+    if (startFrom !== "end" && event.position < startFrom) return;
+    this.#noteKnown(event.position);
+    const wasLive = this.#waiting.isLive;
+    if (this.#waiting.live(event, this.#buffer.length < historyBufferSize)) this.#enqueue(event);
+    else if (wasLive) {
+      this.#readFrom = event.position;
+      this.#readExclusive = false;
+    }
+    this.#dispatch(now);
+  }
+
+  /** An event has been committed that the group's filter leaves out. */
+  liveSkipped(position: bigint, now: number): void {
+    if (this.#waiting.isLive) this.#skip(position, 1, now);
+  }
+
+  addConsumer(connection: ConsumerConnection<Payload>, now: number): void {
+    this.#strategy.add(new Consumer(connection, this.settings.extraStatistics));
+    this.#dispatch(now);
+  }
+
+  /** Its messages go to the others at once; leaving counts as a retry but never parks. */
+  removeConsumer(id: string, now: number): void {
+    const consumer = this.consumers.find((candidate) => candidate.connection.id === id);
+    if (consumer === undefined) return;
+    this.#strategy.remove(consumer);
+    for (const { message } of consumer.inFlight.values()) {
+      if (this.#outstanding.get(message.id) === message) this.#retry(message, now);
+    }
+    this.#dispatch(now);
+  }
+
+  ack(ids: readonly string[], now: number): void {
+    for (const id of ids) this.#finish(id, now);
+    this.#markCheckpoint(now, "count");
+    this.#dispatch(now);
+  }
+
+  nack(ids: readonly string[], action: NackAction, reason: string, now: number): void {
+    for (const id of ids) {
+      const message = this.#outstanding.get(id);
+      if (message === undefined) continue;
+      if (action === "park") this.#park(message, `Client explicitly NAK'ed message.\n${reason}`, now);
+      else if (action === "retry" || action === "unknown") this.#retryOrPark(message, now);
+      else this.#finish(id, now);
+    }
+    this.#markCheckpoint(now, "count");
+    this.#dispatch(now);
+  }
+
+  /** The parked stream holds the message: the group owes it no longer. */
+  parked(message: Message<Payload>, now: number): void {
+    this.#settle(message);
+    this.#markCheckpoint(now, "count");
+    this.#dispatch(now);
+  }
+
+  /** The parked stream could not be written: the message is delivered again rather than lost. */
+  parkFailed(message: Message<Payload>, now: number): void {
+    this.#requeue(message);
+    this.#dispatch(now);
+  }
+
+  /** A parked message is to be delivered once more. Its acknowledgement moves no checkpoint. */
+  replay(event: Omit<IncomingEvent<Payload>, "position">, now: number): void {
+    this.#replays.add({
+      ...event,
+      position: undefined,
+      previousPosition: undefined,
+      sequence: -1,
+      retryCount: 0,
+      expires: Infinity,
+      done: false,
+    });
+    this.#dispatch(now);
+  }
+
+  /** Once a second: takes back what was not acknowledged in time, and writes checkpoints that are old enough. */
+  tick(now: number): void {
+    for (const message of [...this.#outstanding.values()]) {
+      if (message.expires <= now) this.#retryOrPark(message, now);
+    }
+    this.#dispatch(now);
+    this.#markCheckpoint(now, "time");
+  }
+
+  /** A call and not a property: the compiler takes a property that was false to stay so. */
+  #becameLive(): boolean {
+    return this.#waiting.isLive;
+  }
+
+  #buffered(): number {
+    return this.#retries.length + this.#replays.length + this.#buffer.length;
+  }
+
+  #noteKnown(position: bigint): void {
+    if (this.#lastKnown === undefined || this.#lastKnown < position) this.#lastKnown = position;
+  }
+
+  #enqueue(event: IncomingEvent<Payload>): void {
+    const message: Message<Payload> = {
+      id: event.id,
+      position: event.position,
+      previousPosition: this.#lastPosition,
+      sequence: this.#nextSequence,
+      source: event.source,
+      payload: event.payload,
+      retryCount: 0,
+      expires: Infinity,
+      done: false,
+    };
+    this.#nextSequence += 1;
+    this.#lastPosition = event.position;
+    this.#buffer.add(message);
+    this.#owed.add(message);
+  }
+
+  #skip(position: bigint, count: number, now: number): void {
+    this.#nextSequence += count;
+    this.#lastPosition = position;
+    this.#markCheckpoint(now, "count");
+  }
+
+  #dispatch(now: number): void {
+    if (this.consumers.length === 0) return;
+    for (const queue of [this.#retries, this.#replays, this.#buffer]) {
+      if (queue.length > 0 && queue.offer((message) => this.#push(message, now)) === "stopped") return;
+    }
+  }
+
+  #push(message: Message<Payload>, now: number): "taken" | "kept" | "stop" {
+    const choice = this.#strategy.choose(message);
+    if (choice.kind === "no-capacity") return "stop";
+    if (choice.kind === "wait") return "kept";
+    this.#totalItems += 1;
+    message.expires = now + this.settings.messageTimeout;
+    if (this.#outstanding.has(message.id)) {
+      // Another event with the same id is in flight: this one is sent, as the real server does, but cannot be told
+      // apart when it is acknowledged, so nothing more is expected of it.
+      this.#settle(message);
+    } else {
+      this.#outstanding.set(message.id, message);
+    }
+    choice.consumer.push(message, now);
+    return "taken";
+  }
+
+  /** Frees the places of all consumers that have it, and returns the message if one was in flight. */
+  #release(id: string, now: number): Message<Payload> | undefined {
+    const message = this.#outstanding.get(id);
+    this.#outstanding.delete(id);
+    for (const consumer of this.consumers) consumer.remove(id, now);
+    return message;
+  }
+
+  #finish(id: string, now: number): void {
+    const message = this.#release(id, now);
+    if (message !== undefined) this.#settle(message);
+  }
+
+  #settle(message: Message<Payload>): void {
+    if (message.done) return;
+    message.done = true;
+    if (isReplayed(message)) return;
+    this.#doneAmongOwed += 1;
+    while (this.#owed.first?.done === true) {
+      this.#owed.take();
+      this.#doneAmongOwed -= 1;
+    }
+    if (this.#doneAmongOwed > 1000 && this.#doneAmongOwed * 2 > this.#owed.length) {
+      this.#owed.retain((owed) => !owed.done);
+      this.#doneAmongOwed = 0;
+    }
+  }
+
+  #retryOrPark(message: Message<Payload>, now: number): void {
+    const { maxRetryCount } = this.settings;
+    if (message.retryCount < maxRetryCount) this.#retry(message, now);
+    else this.#park(message, `Reached retry count of ${maxRetryCount}`, now);
+  }
+
+  #retry(message: Message<Payload>, now: number): void {
+    this.#release(message.id, now);
+    message.retryCount += 1;
+    this.#requeue(message);
+  }
+
+  #requeue(message: Message<Payload>): void {
+    const { position } = message;
+    if (position === undefined) this.#replays.add(message);
+    else this.#retries.insert(message, (other) => other.position !== undefined && other.position > position);
+  }
+
+  #park(message: Message<Payload>, reason: string, now: number): void {
+    this.#release(message.id, now);
+    this.#effects.park(message, reason);
+  }
+
+  #markCheckpoint(now: number, trigger: "count" | "time"): void {
+    const { checkPointAfter, minCheckPointCount, maxCheckPointCount } = this.settings;
+    const firstOwed = this.#owed.first;
+    const position = firstOwed === undefined ? this.#lastPosition : firstOwed.previousPosition;
+    const sequence = (firstOwed === undefined ? this.#nextSequence : firstOwed.sequence) - 1;
+    const difference = sequence - this.#checkpointSequence;
+    if (position === undefined || difference <= 0) return;
+    const isOld = checkPointAfter > 0 && now - this.#checkpointTime >= checkPointAfter;
+    const isDue = difference >= maxCheckPointCount || (trigger === "time" && isOld && difference >= minCheckPointCount);
+    if (!isDue) return;
+    this.#checkpointTime = now;
+    this.#checkpointSequence = sequence;
+    this.#lastCheckpoint = position;
+    this.#effects.checkpoint(position);
+  }
+}

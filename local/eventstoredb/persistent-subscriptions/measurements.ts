@@ -1,0 +1,48 @@
+/**
+ * How long a consumer takes to acknowledge, in milliseconds: the fourteen figures that `extraStatistics` asks for. Kept
+ * for the last thousand acknowledgements.
+ */
+export interface Measurement {
+  readonly key: string;
+  readonly value: number;
+}
+
+const window = 1000;
+
+const percentiles: readonly (readonly [string, number])[] = [
+  ["Quintile 1", 0],
+  ["Quintile 2", 0.2],
+  ["Quintile 3", 0.4],
+  ["Quintile 4", 0.6],
+  ["Quintile 5", 0.8],
+  ["90%", 0.9],
+  ["95%", 0.95],
+  ["99%", 0.99],
+  ["99.5%", 0.995],
+  ["99.9%", 0.999],
+];
+
+export class Measurements {
+  readonly #values: number[] = [];
+  #next = 0;
+
+  add(milliseconds: number): void {
+    this.#values[this.#next] = Math.max(0, Math.floor(milliseconds));
+    this.#next = (this.#next + 1) % window;
+  }
+
+  /** Empty before the first acknowledgement. */
+  summary(): readonly Measurement[] {
+    if (this.#values.length === 0) return [];
+    const sorted = [...this.#values].sort((one, other) => one - other);
+    const at = (share: number): number => sorted[Math.min(Math.floor(share * sorted.length), sorted.length - 1)] ?? 0;
+    const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
+    return [
+      { key: "Mean", value: Math.floor(mean) },
+      { key: "Median", value: at(0.5) },
+      { key: "Fastest", value: at(0) },
+      ...percentiles.map(([key, share]) => ({ key, value: at(share) })),
+      { key: "Highest", value: at(1) },
+    ];
+  }
+}
