@@ -22,7 +22,7 @@ export function views(): Views {
 
 /** The fixed table that says which generation of each view is live. */
 export function catalogTable(tablePrefix: string): string {
-  return `${tablePrefix}-catalog`;
+  return `${tablePrefix}catalog`;
 }
 
 function connect(): Views {

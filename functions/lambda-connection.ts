@@ -21,5 +21,5 @@ function connect(): Invocation {
   // The local Invoke API checks no credentials but the client insists on signing with some.
   const local =
     endpoint === undefined ? {} : { endpoint, credentials: { accessKeyId: "local", secretAccessKey: "local" } };
-  return { lambda: new LambdaClient({ region, ...local }), functionName: (name) => `${prefix}-${name}` };
+  return { lambda: new LambdaClient({ region, ...local }), functionName: (name) => `${prefix}${name}` };
 }

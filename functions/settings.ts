@@ -32,7 +32,7 @@ export const viewSettings = z.object({
   AWS_REGION: region,
   /** Only on one machine. */
   DYNAMODB_ENDPOINT: z.url().optional(),
-  /** What every table's name begins with; permissions go by it. */
+  /** What every table's name begins with, its last dash included; permissions go by it. */
   TABLE_PREFIX: prefix,
 });
 
@@ -40,7 +40,7 @@ export const invocationSettings = z.object({
   AWS_REGION: region,
   /** Only on one machine. */
   LAMBDA_ENDPOINT: z.url().optional(),
-  /** What every function's name begins with. */
+  /** What every function's name begins with, its last dash included. */
   FUNCTION_PREFIX: prefix,
 });
 
