@@ -75,7 +75,7 @@ export const batchAppendHandler =
           if (pending.get(key) !== append) return;
           pending.delete(key);
           reply(refused(append, { kind: "timeout" }, limits));
-        }, remaining),
+        }, Math.max(0, remaining)),
         events: [],
         size: 0,
         refusal: remaining <= 0 ? { kind: "timeout" } : undefined,

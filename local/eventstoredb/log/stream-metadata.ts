@@ -1,6 +1,7 @@
 /**
- * Stream metadata: which part of a stream readers may see. EventStoreDB takes a metadata event whole or not at all: it
- * must be JSON and every key that the server knows must have the right type and range, else all keys are ignored.
+ * Stream metadata: which part of a stream readers may see. EventStoreDB reads a metadata event whole or not at all: it
+ * must be JSON, and every key that the server knows must have the right type, else all keys are ignored. A value of the
+ * right type and out of range is ignored alone.
  */
 import { tombstoneRevision } from "./event.ts";
 
@@ -42,21 +43,45 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const integer = (value: unknown): bigint | undefined => {
   if (!(value instanceof NumberText) || !/^-?\d+$/.test(value.text)) return undefined;
   const parsed = BigInt(value.text);
-  return parsed > tombstoneRevision ? undefined : parsed;
+  return BigInt.asIntN(64, parsed) === parsed ? parsed : undefined;
 };
 
 const aclRoles = new Set(["$r", "$w", "$d", "$mr", "$mw"]);
 const isRoleList = (value: unknown): boolean =>
-  value === null ||
-  typeof value === "string" ||
-  (Array.isArray(value) && value.every((role) => typeof role === "string"));
+  typeof value === "string" || (Array.isArray(value) && value.every((role) => typeof role === "string"));
 const isAcl = (value: unknown): boolean =>
   isObject(value) && Object.entries(value).every(([key, roles]) => !aclRoles.has(key) || isRoleList(roles));
 
-/** A .NET TimeSpan ends after some 922 billion seconds, and the interval is kept as a 32- or 64-bit count of seconds. */
-const longestAge = 922_337_203_685n;
+/** In seconds: a longer interval does not fit what .NET measures time in. */
+const longestInterval = 922_337_203_685n;
 
-/** Reads a `$metadata` event's data; anything that the real server would not accept gives `noMetadata`. */
+/** Whether the server can read the key's value at all; a key that it does not know may hold anything. */
+const isReadable = (key: string, value: unknown): boolean => {
+  switch (key) {
+    case "$maxCount":
+    case "$tb":
+      return integer(value) !== undefined;
+    case "$maxAge":
+    case "$cacheControl": {
+      const seconds = integer(value);
+      return seconds !== undefined && seconds <= longestInterval && seconds >= -longestInterval;
+    }
+    case "$tempStream":
+      return typeof value === "boolean";
+    case "$acl":
+      return isAcl(value);
+    default:
+      return true;
+  }
+};
+
+/** A readable value that makes no sense, such as a count of 0, counts as absent. */
+const atLeast = (least: bigint, value: unknown): bigint | undefined => {
+  const number = integer(value);
+  return number === undefined || number < least ? undefined : number;
+};
+
+/** Reads a `$metadata` event's data; anything that the real server could not read gives `noMetadata`. */
 export const parseStreamMetadata = (data: Uint8Array): StreamMetadata => {
   let parsed: unknown;
   try {
@@ -64,36 +89,13 @@ export const parseStreamMetadata = (data: Uint8Array): StreamMetadata => {
   } catch {
     return noMetadata;
   }
-  if (!isObject(parsed)) return noMetadata;
-  let maxCount: bigint | undefined;
-  let maxAge: bigint | undefined;
-  let truncateBefore: bigint | undefined;
-  for (const [key, value] of Object.entries(parsed)) {
-    switch (key) {
-      case "$maxCount":
-        maxCount = integer(value);
-        if (maxCount === undefined || maxCount <= 0n) return noMetadata;
-        break;
-      case "$maxAge":
-        maxAge = integer(value);
-        if (maxAge === undefined || maxAge <= 0n || maxAge > longestAge) return noMetadata;
-        break;
-      case "$tb":
-        truncateBefore = integer(value);
-        if (truncateBefore === undefined || truncateBefore < 0n) return noMetadata;
-        break;
-      case "$cacheControl": {
-        const seconds = integer(value);
-        if (seconds === undefined || seconds <= 0n) return noMetadata;
-        break;
-      }
-      case "$acl":
-        if (!isAcl(value)) return noMetadata;
-        break;
-      default:
-    }
-  }
-  return { maxCount, maxAge: maxAge === undefined ? undefined : Number(maxAge) * 1000, truncateBefore };
+  if (!isObject(parsed) || !Object.entries(parsed).every(([key, value]) => isReadable(key, value))) return noMetadata;
+  const maxAge = atLeast(1n, parsed["$maxAge"]);
+  return {
+    maxCount: atLeast(1n, parsed["$maxCount"]),
+    maxAge: maxAge === undefined ? undefined : Number(maxAge) * 1000,
+    truncateBefore: atLeast(0n, parsed["$tb"]),
+  };
 };
 
 /**
