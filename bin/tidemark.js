@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// Runs the command line on the Node.js that the project brings (Lambda's version, which runs TypeScript as it is), whatever
+// version the machine has.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const program = fileURLToPath(new URL("../local/cli/main.ts", import.meta.url));
+const node = fileURLToPath(new URL("../node_modules/node/bin/node", import.meta.url));
+
+if (Number(process.versions.node.split(".")[0]) >= 24) {
+  await import(program);
+} else if (existsSync(node)) {
+  const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
+} else {
+  console.error("error: Node.js 24 is missing: run npm ci first");
+  process.exit(1);
+}

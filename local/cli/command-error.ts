@@ -1,0 +1,60 @@
+/** How commands fail and speak: one line that says what to do, or JSON; and an exit code that scripts can rely on. */
+import { Command, InvalidArgumentError, Option } from "commander";
+
+export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
+
+/** A failure that the user can do something about. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly code: string;
+  readonly exitCode: number;
+
+  constructor(code: string, message: string, exitCode: number = exitCodes.failure, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+export interface CommonOptions {
+  readonly json?: boolean;
+  readonly data: string;
+}
+
+/** Where a system keeps its data unless told otherwise; commands find a running system by it. */
+export const defaultDataDirectory = ".tidemark";
+
+/** A command with the options that all of them share. */
+export function command(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option("--data <directory>", "data directory of the running system", defaultDataDirectory)
+    .option("--json", "print JSON, errors too");
+}
+
+/** Runs the action of a command; what it throws becomes one line and the exit code. */
+export async function reportingErrors(json: boolean | undefined, action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    reportError(error, json === true);
+  }
+}
+
+export function reportError(error: unknown, json: boolean): void {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "FAILED";
+  console.error(json ? JSON.stringify({ error: { code, message } }) : `error: ${message}`);
+  process.exitCode = error instanceof CommandError ? error.exitCode : exitCodes.failure;
+}
+
+/** A port option. */
+export function portOption(flag: string, description: string, port: number): Option {
+  return new Option(`--${flag} <port>`, description).default(port).argParser((text) => {
+    const number = Number(text);
+    if (!/^\d+$/.test(text) || number < 1 || number > 65_535) {
+      throw new InvalidArgumentError("A port is a number from 1 to 65535.");
+    }
+    return number;
+  });
+}

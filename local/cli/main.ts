@@ -1,0 +1,55 @@
+/** The command line `tidemark`. Each command's module is loaded when it is asked for, so that `--help` is at once there. */
+import { Command, CommanderError } from "commander";
+import { exitCodes, reportError } from "./command-error.ts";
+
+const commands: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
+  start: {
+    summary: "run the whole system on this machine",
+    load: async () => (await import("../system/start-command.ts")).startCommand(),
+  },
+  eventstore: {
+    summary: "run the embedded event store alone",
+    load: async () => (await import("../eventstoredb/command.ts")).eventStoreCommand(),
+  },
+  import: {
+    summary: "place sample orders through the HTTP API",
+    load: async () => (await import("../sample-data/import-command.ts")).importCommand(),
+  },
+  replay: {
+    summary: "rebuild a view from the event log, verify it and swap it in",
+    load: async () => (await import("../replay/command.ts")).replayCommand(),
+  },
+  check: {
+    summary: "compare the views with the events",
+    load: async () => (await import("../consistency/command.ts")).checkCommand(),
+  },
+  status: {
+    summary: "show the processes of a running system",
+    load: async () => (await import("../system/status-command.ts")).statusCommand(),
+  },
+};
+
+const [asked = "", ...words] = process.argv.slice(2);
+
+try {
+  const found = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
+  if (found === undefined) overview().parse(process.argv);
+  else await (await found.load()).exitOverride().parseAsync([process.execPath, `tidemark ${asked}`, ...words]);
+} catch (error) {
+  // Commander has printed what was wrong; all its failures are of usage, and help is none.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  else reportError(error, words.includes("--json"));
+}
+
+function overview(): Command {
+  const program = new Command("tidemark")
+    .description("Event sourcing on EventStoreDB, AWS Lambda and DynamoDB")
+    .exitOverride()
+    .action(() => program.help());
+  for (const [name, { summary }] of Object.entries(commands)) program.command(name).description(summary);
+  program.addHelpText(
+    "after",
+    "\nEach command has --help. Exit codes: 0 done, 1 failed or found wrong, 2 wrong usage.",
+  );
+  return program;
+}

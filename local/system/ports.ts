@@ -1,0 +1,24 @@
+/** Ports on loopback: whether they are free, and whether something answers. */
+import { connect, createServer } from "node:net";
+
+export async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+export async function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.setTimeout(1_000);
+    const answer = (accepted: boolean) => (): void => {
+      socket.destroy();
+      resolve(accepted);
+    };
+    socket.once("connect", answer(true));
+    socket.once("error", answer(false));
+    socket.once("timeout", answer(false));
+  });
+}

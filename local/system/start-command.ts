@@ -1,0 +1,198 @@
+/** `tidemark start`: everything on one machine, until it is told to stop. */
+import type { Command } from "commander";
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
+import {
+  CommandError,
+  command,
+  type CommonOptions,
+  exitCodes,
+  portOption,
+  reportingErrors,
+} from "../cli/command-error.ts";
+import { createFixedTables } from "./fixed-tables.ts";
+import { isFree } from "./ports.ts";
+import {
+  dynamodbProcess,
+  endpointAt,
+  eventStoreConnectionString,
+  eventStoreProcess,
+  functionPrefix,
+  functionsProcess,
+  region,
+  subscriberProcess,
+  type SystemPorts,
+  tablePrefix,
+} from "./processes.ts";
+import { prepareViews } from "./prepare-views.ts";
+import { findRunningSystem, removeRunningSystem, type RunningSystem, writeRunningSystem } from "./running-system.ts";
+import { Supervisor } from "./supervisor.ts";
+
+interface StartOptions extends CommonOptions {
+  readonly port: number;
+  readonly invokePort: number;
+  readonly eventstorePort: number;
+  readonly dynamodbPort: number;
+  readonly subscriberPort: number;
+}
+
+export function startCommand(): Command {
+  return command("start", "Runs the whole system on this machine until it is stopped with Ctrl-C.")
+    .addOption(portOption("port", "port of the HTTP API", 3000))
+    .addOption(portOption("eventstore-port", "port of the event store", 2113))
+    .addOption(portOption("dynamodb-port", "port of DynamoDB", 8000))
+    .addOption(portOption("invoke-port", "port of the Lambda Invoke API", 3002))
+    .addOption(portOption("subscriber-port", "port of the subscriber's health page", 3003))
+    .action(async (options: StartOptions) => {
+      await reportingErrors(options.json, () => start(options));
+    });
+}
+
+async function start(options: StartOptions): Promise<void> {
+  const dataDirectory = resolve(options.data);
+  const running = await findRunningSystem(dataDirectory);
+  if (running !== undefined) {
+    const where = `${running.apiUrl} (pid ${running.pid})`;
+    throw new CommandError(
+      "ALREADY_RUNNING",
+      `a system runs on ${dataDirectory} already: ${where}; stop it or give --data`,
+    );
+  }
+  await checkPorts(options);
+  await mkdir(dataDirectory, { recursive: true });
+
+  const ports: SystemPorts = {
+    api: options.port,
+    invoke: options.invokePort,
+    eventStore: options.eventstorePort,
+    dynamodb: options.dynamodbPort,
+    subscriber: options.subscriberPort,
+  };
+  const end = new Ending();
+  const supervisor: Supervisor = new Supervisor(`${dataDirectory}/logs`, {
+    notice: (line) => console.error(line),
+    changed: () => {
+      if (announced) void writeRunningSystem(describe(dataDirectory, ports, supervisor));
+    },
+    failed: (why) => end.now(new CommandError("PROCESS_KEEPS_FAILING", why)),
+  });
+  let announced = false;
+  try {
+    const started = await Promise.race([startAll(supervisor, ports, dataDirectory), end.asked]);
+    if (started === "all-ready") {
+      announced = true;
+      const system = describe(dataDirectory, ports, supervisor);
+      await writeRunningSystem(system);
+      console.log(options.json === true ? JSON.stringify({ ready: true, ...system }) : welcome(system));
+      await end.asked;
+    }
+  } finally {
+    announced = false;
+    await supervisor.stop();
+    await removeRunningSystem(dataDirectory);
+  }
+  if (end.failure !== undefined) throw end.failure;
+  process.exit(process.exitCode ?? exitCodes.ok);
+}
+
+/** The moment at which the system is to stop: a signal, or a process that cannot be kept running. */
+class Ending {
+  readonly asked: Promise<"asked">;
+  failure: CommandError | undefined;
+  #resolve: (value: "asked") => void = () => undefined;
+
+  constructor() {
+    this.asked = new Promise((resolvePromise) => (this.#resolve = resolvePromise));
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => this.now());
+  }
+
+  now(failure?: CommandError): void {
+    this.failure ??= failure;
+    this.#resolve("asked");
+  }
+}
+
+async function startAll(
+  supervisor: Supervisor,
+  ports: SystemPorts,
+  dataDirectory: string,
+): Promise<"all-ready" | "asked"> {
+  await mkdir(`${dataDirectory}/dynamodb`, { recursive: true });
+  // The function runtime bundles for some seconds and needs neither server for that.
+  const servers = await Promise.all([
+    supervisor.start(eventStoreProcess(ports, dataDirectory)),
+    supervisor.start(dynamodbProcess(ports, dataDirectory)),
+    supervisor.start(functionsProcess(ports, dataDirectory)),
+  ]);
+  if (!servers.every(Boolean)) return "asked";
+  const dynamodb = connectDynamoDB({ region, endpoint: endpointAt(ports.dynamodb) });
+  try {
+    await createFixedTables(dynamodb, tablePrefix);
+  } finally {
+    dynamodb.destroy();
+  }
+  await prepareViews(endpointAt(ports.invoke), functionPrefix);
+  return (await supervisor.start(subscriberProcess(ports))) ? "all-ready" : "asked";
+}
+
+async function checkPorts(options: StartOptions): Promise<void> {
+  const flags: readonly (readonly [string, number])[] = [
+    ["--port", options.port],
+    ["--eventstore-port", options.eventstorePort],
+    ["--dynamodb-port", options.dynamodbPort],
+    ["--invoke-port", options.invokePort],
+    ["--subscriber-port", options.subscriberPort],
+  ];
+  for (const [index, [flag, port]] of flags.entries()) {
+    const twin = flags.slice(0, index).find(([, other]) => other === port);
+    if (twin !== undefined) {
+      throw new CommandError("PORT_TWICE", `${twin[0]} and ${flag} are both ${port}: give two ports`, exitCodes.usage);
+    }
+    if (!(await isFree(port))) {
+      throw new CommandError(
+        "PORT_IN_USE",
+        `port ${port} is in use: stop what listens there, or choose another with ${flag}`,
+      );
+    }
+  }
+}
+
+function describe(dataDirectory: string, ports: SystemPorts, supervisor: Supervisor): RunningSystem {
+  return {
+    pid: process.pid,
+    dataDirectory,
+    apiUrl: endpointAt(ports.api),
+    invokeUrl: endpointAt(ports.invoke),
+    eventStoreConnectionString: eventStoreConnectionString(ports),
+    dynamodbEndpoint: endpointAt(ports.dynamodb),
+    tablePrefix,
+    functionPrefix,
+    region,
+    processes: [...supervisor.processes],
+  };
+}
+
+function welcome(system: RunningSystem): string {
+  const { apiUrl, invokeUrl, eventStoreConnectionString: eventStore, dynamodbEndpoint, dataDirectory } = system;
+  const line =
+    '{"productId": "11", "quantity": 12, "unitPrice": {"amount": 1400, "currency": "USD"}, "discountPercent": 0}';
+  const order = `{"orderId": "first", "customerId": "VINET", "lines": [${line}]}`;
+  return `
+Tidemark is running.
+
+  HTTP API       ${apiUrl}
+  Invoke API     ${invokeUrl}
+  event store    ${eventStore}
+  DynamoDB       ${dynamodbEndpoint}
+  data and logs  ${dataDirectory}
+
+Try, in another terminal:
+
+  curl -i ${apiUrl}/orders -H 'content-type: application/json' -d '${order}'
+  curl ${apiUrl}/views/sales-by-month
+  npm run import -- northwind --url ${apiUrl}
+
+Ctrl-C stops it; the data stays.
+`;
+}
