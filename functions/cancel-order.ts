@@ -1,5 +1,5 @@
 /** `POST /orders/{orderId}/cancel`. Cancelling what is cancelled succeeds and changes nothing. */
-import { z } from "zod";
+import * as z from "zod";
 import { orderIdSchema } from "../domain/kernel/schemas.ts";
 import { cancelOrderSchema } from "../domain/ordering/commands.ts";
 import { handleCommand } from "../engine/commands/handle-command.ts";

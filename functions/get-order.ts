@@ -1,5 +1,5 @@
 /** `GET /orders/{orderId}`, from the view `order-summary`: a moment behind the events, never ahead of them. */
-import { z } from "zod";
+import * as z from "zod";
 import { orderIdSchema } from "../domain/kernel/schemas.ts";
 import { httpFunction, json } from "../engine/http/http-function.ts";
 import { pathParameters } from "../engine/http/parameters.ts";

@@ -2,7 +2,7 @@
  * `GET /orders?customerId=&limit=&cursor=`: a customer's orders, newest business date first. `cursor` is in the answer as
  * long as there may be more.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { customerIdSchema } from "../domain/kernel/schemas.ts";
 import { httpFunction, json } from "../engine/http/http-function.ts";
 import { queryParameters } from "../engine/http/parameters.ts";

@@ -1,5 +1,5 @@
 /** An order as the API shows it, from a row of `order-summary`. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Row } from "../engine/views/view-reader.ts";
 
 const money = z.object({ amount: z.int(), currency: z.string() });

@@ -1,5 +1,5 @@
 /** `GET /views/sales-by-month`: orders that stand and their revenue, months ascending; a month without orders is left out. */
-import { z } from "zod";
+import * as z from "zod";
 import { httpFunction, json } from "../engine/http/http-function.ts";
 import { queryParameters } from "../engine/http/parameters.ts";
 import type { Row, RowPage } from "../engine/views/view-reader.ts";

@@ -2,7 +2,7 @@
  * Settings of the functions: environment variables, the same names on AWS and on one machine. Each function reads only
  * what it needs, once, and says by name what is missing or wrong; values stay out of messages, as some are secret.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** A variable is missing or wrong: a fault of the deployment. */
 export class SettingsError extends Error {
