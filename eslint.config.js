@@ -89,5 +89,5 @@ export default tseslint.config(
     },
   },
   { files: ["domain/**/*.ts", "projections/**/*.ts"], rules: domainIsPure },
-  { files: ["local/**/*.ts", "bench/**/*.ts"], rules: { "no-console": "off" } },
+  { files: ["local/**/*.ts", "bench/**/*.ts", "deploy/**/*.ts"], rules: { "no-console": "off" } },
 );

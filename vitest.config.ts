@@ -1,5 +1,7 @@
 import { defineConfig } from "vitest/config";
 
+const report = process.env["TIDEMARK_TEST_REPORT"];
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
@@ -7,5 +9,6 @@ export default defineConfig({
     globalSetup: ["test/servers/dynamodb-for-all-tests.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
   },
 });
