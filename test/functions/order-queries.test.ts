@@ -113,7 +113,9 @@ describe("queries over HTTP", () => {
     await makeLive(orderSummary, "g1");
     await makeLive(salesByMonth, "g1");
     // The reader remembers for a second what was live.
-    await expect.poll(() => get("/views/sales-by-month")).toMatchObject({ status: 200, body: { items: [] } });
+    await expect
+      .poll(() => get("/views/sales-by-month"), { timeout: 10_000 })
+      .toMatchObject({ status: 200, body: { items: [] } });
   });
 
   describe("GET /orders/{orderId}", () => {
