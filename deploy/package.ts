@@ -31,7 +31,7 @@ async function serverlessPackage(stage: string, output: string): Promise<number>
   const serverless = join(project, "node_modules/serverless/bin/serverless.js");
   const child = spawn(process.execPath, [serverless, "package", "--stage", stage, "--package", output], {
     cwd: project,
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ["ignore", 2, 2],
     // Packaging asks AWS nothing, but the framework wants credentials to be there.
     env: { AWS_ACCESS_KEY_ID: "none", AWS_SECRET_ACCESS_KEY: "none", ...process.env },
   });

@@ -1,6 +1,6 @@
 /** The command line `tidemark`. Each command's module is loaded when it is asked for, so that `--help` is at once there. */
 import { Command, CommanderError } from "commander";
-import { exitCodes, reportError } from "./command-error.ts";
+import { CommandError, exitCodes, reportError } from "./command-error.ts";
 
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
   start: {
@@ -33,12 +33,18 @@ const [asked = "", ...words] = process.argv.slice(2);
 
 try {
   const found = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
+  if (found === undefined && asked !== "" && !asked.startsWith("-")) throw unknownCommand(asked);
   if (found === undefined) overview().parse(process.argv);
   else await (await found.load()).exitOverride().parseAsync([process.execPath, `tidemark ${asked}`, ...words]);
 } catch (error) {
   // Commander has printed what was wrong; all its failures are of usage, and help is none.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   else reportError(error, words.includes("--json"));
+}
+
+function unknownCommand(name: string): CommandError {
+  const known = Object.keys(commands).join(", ");
+  return new CommandError("UNKNOWN_COMMAND", `there is no command "${name}": use one of ${known}`, exitCodes.usage);
 }
 
 function overview(): Command {
