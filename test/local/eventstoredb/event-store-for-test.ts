@@ -74,7 +74,7 @@ export const collect = async <Item>(read: StreamingRead<Item>): Promise<Item[]> 
 /** The event of a resolved one, which the test expects to be there. */
 export const eventOf = (resolved: ResolvedEvent | AllStreamResolvedEvent): RecordedEvent => {
   if (resolved.event === undefined) throw new Error("The event could not be resolved.");
-  return resolved.event as RecordedEvent;
+  return resolved.event;
 };
 
 export const revisionsOf = (resolved: readonly (ResolvedEvent | AllStreamResolvedEvent)[]): bigint[] =>

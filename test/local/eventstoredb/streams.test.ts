@@ -12,6 +12,7 @@ import {
   UnknownError,
   WrongExpectedVersionError,
   jsonEvent,
+  type JSONType,
 } from "@eventstore/db-client";
 import { describe, expect, test } from "vitest";
 import {
@@ -41,14 +42,7 @@ const rawMetadata = async (stream: string): Promise<string> => {
   );
   return JSON.stringify(eventOf(last ?? {}).data);
 };
-const metadataEvent = (text: string) => {
-  const bytes = Buffer.from(text);
-  return {
-    ...binaryEvent({ type: "$metadata", data: bytes }),
-    contentType: "application/json" as const,
-    data: JSON.parse(text),
-  };
-};
+const metadataEvent = (text: string) => jsonEvent({ type: "$metadata", data: JSON.parse(text) as JSONType });
 
 describe("ranges", () => {
   test("forwards from a revision is inclusive and ends with the count", async () => {

@@ -1,0 +1,188 @@
+/** `$all`: order, ends, positions, filters. */
+import {
+  BACKWARDS,
+  END,
+  START,
+  streamNameFilter,
+  eventTypeFilter,
+  excludeSystemEvents,
+  UnknownError,
+} from "@eventstore/db-client";
+import { describe, expect, test } from "vitest";
+import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
+import {
+  collect,
+  connect,
+  event,
+  events,
+  eventOf,
+  newStream,
+  rejection,
+  useEventStore,
+} from "./event-store-for-test.ts";
+
+const store = useEventStore();
+
+test("a new store holds a system event before anything was written", async () => {
+  const server = await startEventStore();
+  const client = connect(server);
+  const all = await collect(client.readAll());
+  await client.dispose();
+  await server.stop();
+  expect(all.length).toBeGreaterThan(0);
+  expect(all.every((resolved) => eventOf(resolved).streamId.startsWith("$"))).toBe(true);
+});
+
+describe("reading", () => {
+  test("a batch is contiguous, and streams are interleaved in the order of their appends", async () => {
+    const [one, other] = [newStream(), newStream()];
+    await store.client.appendToStream(one, events(2));
+    await store.client.appendToStream(other, events(2));
+    await store.client.appendToStream(one, event());
+    const all = (await collect(store.client.readAll()))
+      .map(eventOf)
+      .filter(({ streamId }) => [one, other].includes(streamId));
+    expect(all.map(({ streamId, revision }) => [streamId, revision])).toEqual([
+      [one, 0n],
+      [one, 1n],
+      [other, 0n],
+      [other, 1n],
+      [one, 2n],
+    ]);
+    const positions = all.map(({ position }) => position?.commit ?? -1n);
+    expect([...positions].sort((a, b) => Number(a - b))).toEqual(positions);
+  });
+
+  test("forwards from a position includes it, backwards excludes it", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(3));
+    const [, middle] = (await collect(store.client.readStream(stream))).map(eventOf);
+    const position = middle?.position ?? { commit: -1n, prepare: -1n };
+    const forwards = (await collect(store.client.readAll({ fromPosition: position, maxCount: 2 }))).map(eventOf);
+    expect(forwards.map(({ revision }) => revision)).toEqual([1n, 2n]);
+    const backwards = (
+      await collect(store.client.readAll({ fromPosition: position, direction: BACKWARDS, maxCount: 1 }))
+    ).map(eventOf);
+    expect(backwards.map(({ revision }) => revision)).toEqual([0n]);
+  });
+
+  test("forwards from the end and backwards from the start are empty", async () => {
+    expect(await collect(store.client.readAll({ fromPosition: END }))).toEqual([]);
+    expect(await collect(store.client.readAll({ fromPosition: START, direction: BACKWARDS }))).toEqual([]);
+  });
+
+  test("backwards from the end is the reverse of forwards", async () => {
+    const forwards = (await collect(store.client.readAll())).map((resolved) => resolved.commitPosition);
+    const backwards = (await collect(store.client.readAll({ direction: BACKWARDS, fromPosition: END }))).map(
+      (resolved) => resolved.commitPosition,
+    );
+    expect(backwards).toEqual(forwards.reverse());
+  });
+
+  test("a position at which no record starts is refused, forwards, backwards and to subscribers", async () => {
+    const stream = newStream();
+    const { position } = await store.client.appendToStream(stream, event());
+    await store.client.appendToStream(stream, event());
+    const between = { commit: (position?.commit ?? 0n) + 1n, prepare: (position?.commit ?? 0n) + 1n };
+    for (const direction of ["forwards", "backwards"] as const) {
+      const error = await rejection(collect(store.client.readAll({ fromPosition: between, direction })));
+      expect(error).toBeInstanceOf(UnknownError);
+      expect(String(error)).toContain("Trying to read from an invalid position.");
+    }
+    const subscribed = await new Promise((resolve) => {
+      store.client
+        .subscribeToAll({ fromPosition: between })
+        .on("error", resolve)
+        .on("data", () => undefined);
+    });
+    expect(String(subscribed)).toContain("Trying to read from an invalid position.");
+  });
+
+  test("a position beyond the end is an empty read", async () => {
+    expect(await collect(store.client.readAll({ fromPosition: { commit: 1n << 50n, prepare: 1n << 50n } }))).toEqual(
+      [],
+    );
+  });
+
+  test("links are resolved where that is asked for", async () => {
+    const target = newStream();
+    await store.client.appendToStream(target, event("target"));
+    const links = newStream("links");
+    const { position } = await store.client.appendToStream(links, {
+      ...event("$>"),
+      contentType: "application/octet-stream",
+      data: Buffer.from(`0@${target}`),
+    });
+    const [resolved] = await collect(
+      store.client.readAll({ fromPosition: position ?? START, resolveLinkTos: true, maxCount: 1 }),
+    );
+    expect(resolved?.event?.type).toBe("target");
+    expect(resolved?.link?.streamId).toBe(links);
+  });
+});
+
+describe("filters", () => {
+  test("by prefix of the stream's name, any of them", async () => {
+    const [one, other, third] = [newStream("alpha"), newStream("beta"), newStream("gamma")];
+    for (const stream of [one, other, third]) await store.client.appendToStream(stream, event());
+    const filter = streamNameFilter({ prefixes: ["alpha-", "gamma-"] });
+    expect(await filtered({ filter }, one)).toEqual(["happened"]);
+    expect(await filtered({ filter }, other)).toEqual([]);
+    expect(await filtered({ filter }, third)).toEqual(["happened"]);
+  });
+
+  test("by type, with a regular expression, case-sensitive", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, [event("Placed"), event("placed"), event("Cancelled")]);
+    const seen = await filtered({ filter: eventTypeFilter({ regex: "^P|Canc" }) }, stream);
+    expect(seen).toEqual(["Placed", "Cancelled"]);
+  });
+
+  test("excludeSystemEvents leaves out what begins with a dollar", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, [event("$mine"), event("mine")]);
+    expect(await filtered({ filter: excludeSystemEvents() }, stream)).toEqual(["mine"]);
+  });
+
+  test("an expression that takes a backtracking engine for ever is answered at once", async () => {
+    const stream = newStream("a".repeat(60));
+    await store.client.appendToStream(stream, event());
+    expect(await filtered({ filter: streamNameFilter({ regex: "^(a+)+$" }) }, stream)).toEqual([]);
+  });
+
+  test.each([
+    ["(?=a)b", "look-ahead"],
+    ["(?<!a)b", "look-behind"],
+    ["(a)\\1", "back-reference"],
+    ["(?>a)", "atomic group"],
+    ["(", "missing"],
+  ])("%s is refused by name", async (regex, named) => {
+    const error = await new Promise((resolve) => {
+      store.client
+        .subscribeToAll({ filter: eventTypeFilter({ regex }) })
+        .on("error", resolve)
+        .on("data", () => undefined);
+    });
+    expect(String(error)).toContain(regex);
+    expect(String(error)).toContain(named);
+  });
+});
+
+/** Types of one stream's events that a filtered subscription to `$all` brings. */
+const filtered = async (
+  options: Parameters<typeof store.client.subscribeToAll>[0],
+  stream: string,
+): Promise<string[]> => {
+  const subscription = store.client.subscribeToAll(options);
+  const types: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    subscription
+      .on("data", ({ event: read }) => {
+        if (read?.streamId === stream) types.push(read.type);
+      })
+      .on("caughtUp", () => resolve())
+      .on("error", reject);
+  });
+  await subscription.unsubscribe();
+  return types;
+};

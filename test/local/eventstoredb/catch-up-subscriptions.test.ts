@@ -1,0 +1,272 @@
+/** Catch-up subscriptions: history, caught up, live; checkpoints of filters; ends. */
+import { END, eventTypeFilter, StreamDeletedError, type Position } from "@eventstore/db-client";
+import { describe, expect, test } from "vitest";
+import {
+  bytesEvent,
+  collect,
+  event,
+  events,
+  eventOf,
+  eventually,
+  follow,
+  newStream,
+  rejection,
+  revisionsOf,
+  sleep,
+  useEventStore,
+} from "./event-store-for-test.ts";
+
+const store = useEventStore();
+
+describe("to a stream", () => {
+  test("history, then caught up, then what is appended", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(3));
+    const followed = follow(store.client.subscribeToStream(stream));
+    await followed.caughtUp();
+    await store.client.appendToStream(stream, events(2));
+    expect(revisionsOf(await followed.reached(5))).toEqual([0n, 1n, 2n, 3n, 4n]);
+    expect(followed.log).toEqual(["event", "event", "event", "caughtUp", "event", "event"]);
+    await followed.stop();
+  });
+
+  test("from a revision starts with the next one, from the end with what comes", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(3));
+    const later = follow(store.client.subscribeToStream(stream, { fromRevision: 1n }));
+    const end = follow(store.client.subscribeToStream(stream, { fromRevision: END }));
+    await end.caughtUp();
+    await store.client.appendToStream(stream, event());
+    expect(revisionsOf(await later.reached(2))).toEqual([2n, 3n]);
+    expect(revisionsOf(await end.reached(1))).toEqual([3n]);
+    await Promise.all([later.stop(), end.stop()]);
+  });
+
+  test("that does not exist yet is caught up at once, and sees it begin", async () => {
+    const stream = newStream();
+    const followed = follow(store.client.subscribeToStream(stream));
+    await followed.caughtUp();
+    await store.client.appendToStream(stream, events(2));
+    expect(revisionsOf(await followed.reached(2))).toEqual([0n, 1n]);
+    await followed.stop();
+  });
+
+  test("that is tombstoned fails at once", async () => {
+    const stream = newStream();
+    await store.client.tombstoneStream(stream);
+    expect(await follow(store.client.subscribeToStream(stream)).failed()).toBeInstanceOf(StreamDeletedError);
+  });
+
+  test("that is tombstoned while it is followed: the tombstone comes, then the error", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, event());
+    const followed = follow(store.client.subscribeToStream(stream));
+    await followed.caughtUp();
+    await store.client.tombstoneStream(stream);
+    expect(await followed.failed()).toBeInstanceOf(StreamDeletedError);
+    expect(followed.items.map((item) => eventOf(item).type)).toEqual(["happened", "$streamDeleted"]);
+  });
+
+  test("that is soft-deleted and written again goes on with the next revision", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(2));
+    const followed = follow(store.client.subscribeToStream(stream));
+    await followed.caughtUp();
+    await store.client.deleteStream(stream);
+    await store.client.appendToStream(stream, event());
+    expect(revisionsOf(await followed.reached(3))).toEqual([0n, 1n, 2n]);
+    await followed.stop();
+  });
+
+  test("history obeys truncation", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(5));
+    await store.client.setStreamMetadata(stream, { truncateBefore: 3 });
+    const followed = follow(store.client.subscribeToStream(stream));
+    await followed.caughtUp();
+    expect(revisionsOf(followed.items)).toEqual([3n, 4n]);
+    await followed.stop();
+  });
+
+  test("more than 32 events at once while live bring another caught up", async () => {
+    const stream = newStream();
+    const followed = follow(store.client.subscribeToStream(stream));
+    await followed.caughtUp();
+    await store.client.appendToStream(stream, events(32));
+    await followed.reached(32);
+    await sleep(30);
+    expect(followed.log.filter((entry) => entry === "caughtUp")).toHaveLength(1);
+    await store.client.appendToStream(stream, events(33));
+    await followed.caughtUp(2);
+    expect(followed.items).toHaveLength(65);
+    await followed.stop();
+  });
+});
+
+describe("to $all", () => {
+  test("from a position starts strictly after it", async () => {
+    const stream = newStream();
+    const { position } = await store.client.appendToStream(stream, event());
+    await store.client.appendToStream(stream, event());
+    const followed = follow(store.client.subscribeToAll({ fromPosition: position ?? END }));
+    const [first] = await followed.reached(1);
+    expect(eventOf(first ?? {})).toMatchObject({ streamId: stream, revision: 1n });
+    await followed.stop();
+  });
+
+  test("every event arrives once and in order while appends go on", async () => {
+    const stream = newStream();
+    const followed = follow(store.client.subscribeToAll({ fromPosition: END }));
+    await followed.caughtUp();
+    await Promise.all(Array.from({ length: 50 }, () => store.client.appendToStream(stream, events(7))));
+    const items = await followed.reached(350);
+    expect(revisionsOf(items)).toEqual(Array.from({ length: 350 }, (_, index) => BigInt(index)));
+    await followed.stop();
+  });
+});
+
+describe("filtered", () => {
+  interface Checkpointed {
+    readonly types: string[];
+    readonly checkpoints: bigint[];
+    stop(): Promise<void>;
+    caughtUp(): Promise<void>;
+  }
+  const start = (
+    fromPosition: Position | typeof END,
+    type: string,
+    maxSearchWindow: number,
+    checkpointInterval: number,
+  ): Checkpointed => {
+    const types: string[] = [];
+    const checkpoints: bigint[] = [];
+    let caughtUp = false;
+    const subscription = store.client.subscribeToAll({
+      fromPosition,
+      filter: eventTypeFilter({
+        prefixes: [type],
+        maxSearchWindow,
+        checkpointInterval,
+        checkpointReached: (_, { commit }) => {
+          checkpoints.push(commit);
+          return Promise.resolve();
+        },
+      }),
+    });
+    subscription.on("data", (item) => types.push(eventOf(item).type)).on("caughtUp", () => (caughtUp = true));
+    return {
+      types,
+      checkpoints,
+      stop: () => subscription.unsubscribe(),
+      caughtUp: () =>
+        eventually(
+          () => caughtUp,
+          () => "caughtUp",
+        ),
+    };
+  };
+  const positionsOf = async (stream: string): Promise<bigint[]> =>
+    (await collect(store.client.readStream(stream))).map((resolved) => resolved.commitPosition ?? -1n);
+
+  test("a checkpoint comes with each n-th event considered, live, at that event", async () => {
+    const stream = newStream();
+    const followed = start(END, "wanted", 4, 2);
+    await followed.caughtUp();
+    for (let round = 0; round < 20; round += 1)
+      await store.client.appendToStream(stream, event(round === 3 ? "wanted" : "other"));
+    const positions = await positionsOf(stream);
+    await eventually(
+      () => followed.checkpoints.length >= 2,
+      () => String(followed.checkpoints),
+    );
+    expect(followed.checkpoints).toEqual([positions[7], positions[15]]);
+    expect(followed.types).toEqual(["wanted"]);
+    await followed.stop();
+  });
+
+  test("a checkpoint comes at the end of catching up, at the last event that matched", async () => {
+    const stream = newStream();
+    const { position } = await store.client.appendToStream(stream, event());
+    await store.client.appendToStream(stream, [event("wanted"), event("other"), event("wanted"), event("other")]);
+    const positions = await positionsOf(stream);
+    const followed = start(position ?? END, "wanted", 32, 100);
+    await eventually(
+      () => followed.checkpoints.length >= 1,
+      () => "a checkpoint",
+    );
+    expect(followed.checkpoints).toEqual([positions[3]]);
+    await followed.stop();
+  });
+
+  test("from a checkpoint nothing is missed and nothing repeated", async () => {
+    const stream = newStream();
+    const { position } = await store.client.appendToStream(stream, event());
+    await store.client.appendToStream(
+      stream,
+      Array.from({ length: 40 }, (_, index) => event(index % 2 === 0 ? "wanted" : "other", { index })),
+    );
+    const followed = start(position ?? END, "wanted", 5, 1);
+    await followed.caughtUp();
+    const [, at = 0n] = followed.checkpoints;
+    await followed.stop();
+    const before = (await positionsOf(stream)).filter((one, index) => index > 0 && index % 2 === 1 && one <= at).length;
+    const resumed = start({ commit: at, prepare: at }, "wanted", 5, 1);
+    await resumed.caughtUp();
+    expect(before + resumed.types.length).toBe(20);
+    await resumed.stop();
+  });
+
+  test("an interval of 0 is refused", () => {
+    expect(() =>
+      store.client.subscribeToAll({ filter: eventTypeFilter({ prefixes: ["a"], checkpointInterval: 0 }) }),
+    ).toThrow("CheckpointInterval");
+  });
+});
+
+test("a consumer that reads slowly gets everything, and the server keeps little for it", async () => {
+  const stream = newStream();
+  const large = 100_000;
+  for (let batch = 0; batch < 30; batch += 1) {
+    await store.client.appendToStream(
+      stream,
+      Array.from({ length: 10 }, () => bytesEvent(large)),
+    );
+  }
+  const subscription = store.client.subscribeToStream(stream, {}, { highWaterMark: 1 });
+  let seen = 0;
+  const external: number[] = [];
+  for await (const resolved of subscription) {
+    seen += 1;
+    if (seen % 50 === 0) {
+      external.push(process.memoryUsage().external);
+      await sleep(20);
+    }
+    expect(eventOf(resolved).revision).toBe(BigInt(seen - 1));
+    if (seen === 300) break;
+  }
+  expect(seen).toBe(300);
+  expect(Math.max(...external)).toBeLessThan(200 * 1024 * 1024);
+});
+
+test("a subscription that is left behind by its client leaves the server alone", async () => {
+  const stream = newStream();
+  const subscriptions = Array.from({ length: 50 }, () => follow(store.client.subscribeToStream(stream)));
+  await Promise.all(subscriptions.map((subscription) => subscription.caughtUp()));
+  await Promise.all(subscriptions.map((subscription) => subscription.stop()));
+  await store.client.appendToStream(stream, event());
+  expect(await collect(store.client.readStream(stream))).toHaveLength(1);
+});
+
+test("a read that nobody finishes does not hold up others", async () => {
+  const stream = newStream();
+  await store.client.appendToStream(stream, events(1000));
+  const abandoned = store.client.readStream(stream);
+  abandoned.on("error", () => undefined);
+  const error = rejection(
+    (async () => {
+      for await (const resolved of abandoned) throw new Error(`stopped at ${eventOf(resolved).revision}`);
+    })(),
+  );
+  expect(await error).toMatchObject({ message: "stopped at 0" });
+  expect(await collect(store.client.readStream(stream))).toHaveLength(1000);
+});
