@@ -1,0 +1,159 @@
+/** What would be deployed: every function packaged, loadable, reachable by its route, with a role of its own. */
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { promisify } from "node:util";
+import { unzipSync } from "fflate";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { z } from "zod";
+
+const execute = promisify(execFile);
+const project = join(import.meta.dirname, "../..");
+
+const serviceSchema = z.object({
+  functions: z.record(
+    z.string(),
+    z.object({
+      handler: z.string(),
+      role: z.string(),
+      events: z.array(z.record(z.string(), z.unknown())).optional(),
+    }),
+  ),
+});
+
+const routeSchema = z.object({ httpApi: z.object({ method: z.string(), path: z.string() }) });
+
+const templateSchema = z.object({
+  Resources: z.record(
+    z.string(),
+    z.object({ Type: z.string(), Properties: z.record(z.string(), z.unknown()).optional() }),
+  ),
+});
+
+const statementSchema = z.object({
+  Policies: z.array(
+    z.object({
+      PolicyDocument: z.object({
+        Statement: z.array(z.object({ Action: z.union([z.string(), z.array(z.string())]), Resource: z.unknown() })),
+      }),
+    }),
+  ),
+});
+
+/** Loads a packaged handler in a process of its own, as Lambda would, and says what it exports. */
+async function exportOf(bundle: string): Promise<string> {
+  const code = `console.log(typeof (await import(${JSON.stringify(`file://${bundle}`)})).handler)`;
+  const { stdout } = await execute(process.execPath, ["--input-type=module", "-e", code], { cwd: tmpdir() });
+  return stdout.trim();
+}
+
+describe("the packaged service", () => {
+  let output: string;
+  let functions: z.output<typeof serviceSchema>["functions"];
+  let template: z.output<typeof templateSchema>;
+  const bundles = new Map<string, string>();
+
+  beforeAll(async () => {
+    output = await mkdtemp(join(tmpdir(), "tidemark-package-"));
+    const words = [join(project, "deploy/package.ts"), "--output", relative(project, output), "--json"];
+    const environment = { ...process.env, TIDEMARK_BUILD_FOLDER: relative(project, join(output, "build")) };
+    await execute(process.execPath, words, { cwd: project, env: environment });
+    ({ functions } = serviceSchema.parse(parse(await readFile(join(project, "serverless.yml"), "utf8"))));
+    const text = await readFile(join(output, "cloudformation-template-update-stack.json"), "utf8");
+    template = templateSchema.parse(JSON.parse(text));
+    for (const name of Object.keys(functions)) {
+      const files = unzipSync(await readFile(join(output, `${name}.zip`)));
+      const [file, content] = Object.entries(files).find(([path]) => path.endsWith(".mjs")) ?? ["", new Uint8Array()];
+      const bundle = join(output, `${name}.mjs`);
+      expect(file).toBe(`functions/${name}.mjs`);
+      await writeFile(bundle, content);
+      bundles.set(name, bundle);
+    }
+  }, 120_000);
+
+  afterAll(async () => {
+    await rm(output, { recursive: true, force: true });
+  });
+
+  const resourcesOf = (type: string): Record<string, unknown>[] =>
+    Object.values(template.Resources).flatMap(({ Type, Properties }) => (Type === type ? [Properties ?? {}] : []));
+
+  it("holds a handler for every function, and every entry point is deployed", async () => {
+    for (const [name, bundle] of bundles) expect([name, await exportOf(bundle)]).toStrictEqual([name, "function"]);
+    const entryPoints: string[] = [];
+    for (const file of await readdir(join(project, "functions"))) {
+      const text = await readFile(join(project, "functions", file), "utf8");
+      if (/^export const handler\b/m.test(text)) entryPoints.push(file.replace(/\.ts$/, ""));
+    }
+    expect(entryPoints.sort()).toStrictEqual(Object.keys(functions).sort());
+  }, 60_000);
+
+  it("deploys exactly the routes of serverless.yml", () => {
+    const declared = Object.values(functions)
+      .flatMap(({ events = [] }) => events)
+      .flatMap((event) => (routeSchema.safeParse(event).success ? [routeSchema.parse(event).httpApi] : []))
+      .map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+    const deployed = resourcesOf("AWS::ApiGatewayV2::Route").map(({ RouteKey }) => RouteKey);
+    expect(deployed.sort()).toStrictEqual(declared.sort());
+    expect(declared).toContain("POST /orders/{orderId}/cancel");
+  });
+
+  it("runs every function on Node.js 24 under a role of its own", () => {
+    const deployed = resourcesOf("AWS::Lambda::Function");
+    expect(deployed.map(({ Runtime }) => Runtime)).toStrictEqual(Object.keys(functions).map(() => "nodejs24.x"));
+    const roles = Object.values(functions).map(({ role }) => role);
+    expect(new Set(roles).size).toBe(roles.length);
+    expect(roles.filter((role) => template.Resources[role]?.Type === "AWS::IAM::Role")).toStrictEqual(roles);
+  });
+
+  it("allows no wildcard action, and no resource of everything but for traces", () => {
+    for (const role of resourcesOf("AWS::IAM::Role")) {
+      for (const { PolicyDocument } of statementSchema.parse(role).Policies) {
+        for (const { Action, Resource } of PolicyDocument.Statement) {
+          const actions = [Action].flat();
+          expect(actions.filter((action) => action.includes("*"))).toStrictEqual([]);
+          if (Resource === "*") expect(actions.every((action) => action.startsWith("xray:"))).toBe(true);
+        }
+      }
+    }
+  });
+
+  it("has no table but the fixed one, on demand and with point-in-time recovery", () => {
+    expect(resourcesOf("AWS::DynamoDB::Table")).toMatchObject([
+      {
+        TableName: "tidemark-dev-catalog",
+        BillingMode: "PAY_PER_REQUEST",
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+      },
+    ]);
+  });
+
+  it("puts no secret into a function's environment", () => {
+    const names = resourcesOf("AWS::Lambda::Function").flatMap(({ Environment }) =>
+      Object.keys(z.object({ Variables: z.record(z.string(), z.unknown()) }).parse(Environment).Variables),
+    );
+    expect([...new Set(names)].sort()).toStrictEqual([
+      "EVENTSTORE_CONNECTION_STRING_PARAMETER",
+      "FUNCTION_PREFIX",
+      "TABLE_PREFIX",
+    ]);
+  });
+
+  it.each([
+    ["place-order", { "@aws-sdk": false, "esdb://": true }],
+    ["cancel-order", { "@aws-sdk": false, "esdb://": true }],
+    ["get-order", { "@aws-sdk": true, "esdb://": false }],
+    ["list-orders", { "@aws-sdk": true, "esdb://": false }],
+    ["sales-by-month", { "@aws-sdk": true, "esdb://": false }],
+  ])("bundles into %s only the client that it needs", async (name, needs) => {
+    const code = await readFile(bundles.get(name) ?? "", "utf8");
+    const has = {
+      "@aws-sdk": code.includes("DynamoDB_20120810"),
+      "esdb://": code.includes("event_store.client.streams"),
+    };
+    expect(has).toStrictEqual(needs);
+    expect(code).not.toContain("AWSLambda:Invoke");
+  });
+});
