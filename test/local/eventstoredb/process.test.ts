@@ -1,0 +1,137 @@
+/** The command: its ready line, its exit codes, its refusals, its end. */
+import { mkdtempSync } from "node:fs";
+import { readFile, rm, writeFile, truncate, mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, expect, test } from "vitest";
+import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
+import { connect, event, events, follow, newStream, rejection } from "./event-store-for-test.ts";
+import { runToEnd, startProcess } from "./server-process.ts";
+
+const base = mkdtempSync(join(tmpdir(), "event-store-process-"));
+afterAll(() => rm(base, { recursive: true }));
+let directories = 0;
+const directory = (): string => join(base, `data-${(directories += 1)}`);
+
+test("prints one line when ready, and ends with 0 within 2 s of SIGTERM and SIGINT while clients are connected", async () => {
+  const data = directory();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const server = await startProcess(["--port", "0", "--data", data, "--json"]);
+    expect(JSON.parse(server.readyLine)).toEqual({
+      ready: true,
+      connectionString: server.connectionString,
+      port: server.port,
+      dataDirectory: data,
+      pid: server.pid,
+    });
+    const client = connect(server);
+    const followed = follow(client.subscribeToStream(newStream()));
+    await followed.caughtUp();
+    await client.appendToStream(newStream(), event());
+    const before = Date.now();
+    const { code, stdout } = await server.kill(signal);
+    expect(Date.now() - before).toBeLessThan(2000);
+    expect([code, stdout.trim().split("\n")]).toEqual([0, [server.readyLine.trim()]]);
+    await client.dispose();
+  }
+});
+
+test("a port in use: an error that names port and flag, exit 1", async () => {
+  const server = await startEventStore();
+  const { code, stderr } = await runToEnd(["--port", String(server.port), "--data", directory()]);
+  await server.stop();
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    `error: Port ${server.port} on 127.0.0.1 is in use. Stop what listens there, or name another one with --port.\n`,
+  );
+});
+
+test("a second server on one directory is refused, in another process and in this one; the lock dies with its process", async () => {
+  const data = directory();
+  const first = await startProcess(["--port", "0", "--data", data]);
+  const { code, stderr } = await runToEnd(["--port", "0", "--data", data, "--json"]);
+  expect(code).toBe(1);
+  expect(JSON.parse(stderr)).toMatchObject({ error: { code: "DATA_DIRECTORY_LOCKED" } });
+  expect(await rejection(startEventStore({ dataDirectory: data }))).toMatchObject({ code: "DATA_DIRECTORY_LOCKED" });
+  await first.kill("SIGKILL");
+  const second = await startEventStore({ dataDirectory: data });
+  expect(await rejection(startEventStore({ dataDirectory: data }))).toMatchObject({ code: "DATA_DIRECTORY_LOCKED" });
+  await second.stop();
+});
+
+test.each([
+  [
+    "no database at all",
+    (file: string) => writeFile(file, "this is not a database, but it is long enough to be read as one ".repeat(50)),
+  ],
+  [
+    "a database of another program",
+    (file: string) => {
+      const database = new DatabaseSync(file);
+      database.exec("CREATE TABLE other (id INTEGER)");
+      database.close();
+      return Promise.resolve();
+    },
+  ],
+])("%s is refused by name and left as it is", async (_name, make) => {
+  const data = directory();
+  const file = join(data, "event-store.db");
+  await mkdir(data);
+  await make(file);
+  const before = await readFile(file);
+  const { code, stderr } = await runToEnd(["--port", "0", "--data", data]);
+  expect(code).toBe(1);
+  expect(stderr).toContain(file);
+  expect(await readFile(file)).toEqual(before);
+  expect(await rejection(startEventStore({ dataDirectory: data }))).toMatchObject({
+    code: "DATA_DIRECTORY_DAMAGED",
+    file,
+  });
+});
+
+test("a database that was cut short is refused by name", async () => {
+  const data = directory();
+  const server = await startEventStore({ dataDirectory: data });
+  const client = connect(server);
+  await client.appendToStream("s", events(500));
+  await client.dispose();
+  await server.stop();
+  const file = join(data, "event-store.db");
+  await truncate(file, 20_000);
+  expect(await rejection(startEventStore({ dataDirectory: data }))).toMatchObject({
+    code: "DATA_DIRECTORY_DAMAGED",
+    file,
+  });
+});
+
+test("a directory that cannot be made is refused by name", async () => {
+  const file = join(base, "a-file");
+  await writeFile(file, "");
+  expect(await rejection(startEventStore({ dataDirectory: join(file, "data") }))).toMatchObject({
+    code: "DATA_DIRECTORY_UNUSABLE",
+  });
+});
+
+test("an address that others can reach needs --insecure", async () => {
+  const { code, stderr } = await runToEnd(["--port", "0", "--host", "0.0.0.0", "--data", directory()]);
+  expect([code, stderr.includes("--insecure")]).toEqual([1, true]);
+});
+
+test("a port that is none is refused", async () => {
+  expect(await runToEnd(["--port", "banana"])).toMatchObject({ code: 1 });
+});
+
+test("several servers in one process know nothing of each other, and a temporary one leaves nothing behind", async () => {
+  const servers = await Promise.all([1, 2, 3].map(() => startEventStore()));
+  const clients = servers.map(connect);
+  await Promise.all(clients.map((client, index) => client.appendToStream("s", events(index + 1))));
+  const last = await Promise.all(
+    clients.map(async (client) => (await client.appendToStream("s", event())).nextExpectedRevision),
+  );
+  expect(last).toEqual([1n, 2n, 3n]);
+  await Promise.all(clients.map((client) => client.dispose()));
+  await Promise.all(servers.map((server) => server.stop()));
+  for (const server of servers)
+    await expect(readFile(join(server.dataDirectory, "event-store.db"))).rejects.toMatchObject({ code: "ENOENT" });
+});
