@@ -38,7 +38,10 @@ const noRows: Rows = new Map();
 
 const keyText = (key: RowKey): string => JSON.stringify([key.partition, key.sort]);
 
-/** The changes that one event makes, keyed; nothing for types that the projection does not list. */
+/**
+ * The changes that one event makes, keyed; nothing for types that the projection does not list. Throws {@link RowChangeError}
+ * for changes that no generation can take, so that live delivery and replay refuse the same events.
+ */
 export function changesOf(
   projection: Projection,
   event: StoredEvent,
@@ -46,9 +49,23 @@ export function changesOf(
   if (!isListed(projection, event.type)) return [];
   const { type, stream, revision, position } = event;
   const projected = { type, data: readEventData(projection.eventTypes, event), stream, revision, position };
-  return projection.rows === "shared"
-    ? projection.changes(projected).map((change) => ({ key: change.key, change }))
-    : [{ key: projection.rowOf(idOfStream(projection, stream)), change: projection.changes(projected) }];
+  if (projection.rows === "one-per-stream") {
+    const key = checkedKey(projection.rowOf(idOfStream(projection, stream)));
+    return [{ key, change: projection.changes(projected) }];
+  }
+  const changes = projection.changes(projected).map((change) => ({ key: checkedKey(change.key), change }));
+  const rows = changes.length < maximumTransactionItems ? 0 : new Set(changes.map(({ key }) => keyText(key))).size;
+  if (rows >= maximumTransactionItems) {
+    throw new RowChangeError(`one event changes ${rows} rows: at most 99 fit a transaction with the guard`);
+  }
+  return changes;
+}
+
+function checkedKey(key: RowKey): RowKey {
+  if (key.partition === "" || key.sort === "" || key.partition.startsWith("_")) {
+    throw new RowChangeError(`row key ${keyText(key)}: both parts must be given and none start with "_"`);
+  }
+  return key;
 }
 
 /**
@@ -85,15 +102,9 @@ export function writeOfEvents(
 function changedRows(projection: Projection, event: StoredEvent, rows: Rows): Rows {
   const changed = new Map<string, { key: RowKey; write: RowWrite }>();
   for (const { key, change } of changesOf(projection, event)) {
-    if (key.partition === "" || key.sort === "" || key.partition.startsWith("_")) {
-      throw new RowChangeError(`row key ${keyText(key)}: both parts must be given and none start with "_"`);
-    }
     const text = keyText(key);
     const before = (changed.get(text) ?? rows.get(text))?.write ?? noWrite;
     changed.set(text, { key, write: andThen(before, change) });
-  }
-  if (changed.size >= maximumTransactionItems) {
-    throw new RowChangeError(`one event changes ${changed.size} rows: at most 99 fit a transaction with the guard`);
   }
   return changed;
 }
