@@ -96,6 +96,6 @@ export function problemResponse(problem: HttpProblem): APIGatewayProxyStructured
 
 /** `ORDER_NOT_FOUND` reads `Order not found`. The title is the same in every occurrence of a type, as the RFC asks. */
 function titleOf(code: string): string {
-  const words = code.toLowerCase().replaceAll("_", " ");
+  const words = code.toLowerCase().replaceAll("_", " ").replace("json", "JSON");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

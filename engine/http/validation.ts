@@ -11,7 +11,7 @@ export function validated<Schema extends z.ZodType>(
   value: unknown,
   part: "body" | "parameters",
 ): z.output<Schema> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: absence });
   if (result.success) return result.data;
   throw invalidRequest(result.error.issues.flatMap((issue) => wrongFields(issue, part)));
 }
@@ -22,6 +22,11 @@ export function invalidRequest(errors: readonly WrongField[]): HttpProblem {
   const detail = `${errors.length} ${errors.length === 1 ? "field is" : "fields are"} wrong: see errors`;
   const complete = more === 0 ? detail : `${detail} for the first ${mostListed}`;
   return new HttpProblem(400, "INVALID_REQUEST", complete, { errors: listed });
+}
+
+/** "expected string, received undefined" is not what a client calls a missing field; all else keeps its words. */
+function absence(issue: z.core.$ZodRawIssue): string | undefined {
+  return issue.code === "invalid_type" && issue.input === undefined ? "is missing" : undefined;
 }
 
 function wrongFields(issue: z.core.$ZodIssue, part: "body" | "parameters"): WrongField[] {

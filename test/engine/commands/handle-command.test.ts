@@ -83,6 +83,24 @@ describe("a command", () => {
     expect(second?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
 
+  it("is one append to one stream, whatever it decides: there is no second write that could fail", async () => {
+    const id = await accounts.opened();
+    const appends: unknown[] = [];
+    class Counted extends EventStore {
+      override append(...append: Parameters<EventStore["append"]>): ReturnType<EventStore["append"]> {
+        const [stream, expected, events] = append;
+        appends.push([stream, expected, events.length]);
+        return super.append(...append);
+      }
+    }
+    const before = await accounts.store.tail();
+    await accounts.send(id, { type: "Deposit", amounts: [1, 2, 3] }, { store: new Counted(accounts.store.client) });
+    expect(appends).toStrictEqual([[`account-${id}`, 0n, 3]]);
+    const written: string[] = [];
+    for await (const event of accounts.store.readAll(before)) written.push(event.stream);
+    expect(written.slice(1)).toStrictEqual([`account-${id}`, `account-${id}`, `account-${id}`]);
+  });
+
   describe("and schemas", () => {
     it("run on write: an event against its schema is an error and is not appended", async () => {
       const id = await accounts.opened();

@@ -101,7 +101,7 @@ describe("a JSON body", () => {
     expect(withoutContext(answer)).toStrictEqual({
       status: 400,
       headers: problemHeaders,
-      body: problem(400, "MALFORMED_JSON", "Malformed json", detail),
+      body: problem(400, "MALFORMED_JSON", "Malformed JSON", detail),
     });
   });
 
@@ -143,6 +143,12 @@ describe("a JSON body", () => {
           { pointer: "/__proto__", message: "is not a known field" },
         ],
       }),
+    });
+  });
+
+  it("has a missing field called missing", async () => {
+    expect((await invoke(echo, { body: {} })).body).toMatchObject({
+      errors: [{ pointer: "/items", message: "is missing" }],
     });
   });
 

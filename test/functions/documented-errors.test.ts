@@ -1,0 +1,54 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { toProblem } from "../../engine/http/problem.ts";
+import { orderRejectionStatus } from "../../functions/order-aggregate.ts";
+
+const repository = join(import.meta.dirname, "../..");
+
+/** Rows of the page's table of errors: one status, one or more codes. */
+async function documented(): Promise<Map<string, number>> {
+  const page = await readFile(join(repository, "docs/command-side.md"), "utf8");
+  const rows = [...page.matchAll(/^\| (\d{3}) +\| ([^|]+)\|/gm)];
+  return new Map(
+    rows.flatMap(([, status, codes = ""]) =>
+      [...codes.matchAll(/`(\w+)`/g)].map(([, code = ""]) => [code, Number(status)]),
+    ),
+  );
+}
+
+describe("the documented errors", () => {
+  it("have the status that they are answered with", async () => {
+    const codes = await documented();
+    for (const [code, status] of Object.entries(orderRejectionStatus))
+      expect([code, codes.get(code)]).toStrictEqual([code, status]);
+    const engineCodes = ["EVENT_STORE_UNAVAILABLE", "VIEWS_UNAVAILABLE", "SETTINGS_UNAVAILABLE", "CURSOR_INVALID"];
+    for (const code of [
+      ...engineCodes,
+      "STREAM_DELETED",
+      "APPEND_TOO_LARGE",
+      "EVENT_NOT_UNDERSTOOD",
+      "INTERNAL_ERROR",
+    ]) {
+      const { status } = toProblem(Object.assign(new Error("inside"), { code }));
+      expect([code, codes.get(code)]).toStrictEqual([code, status]);
+    }
+  });
+
+  it("are all that the HTTP side states", async () => {
+    const codes = new Set((await documented()).keys());
+    for (const folder of ["engine/http", "functions"]) {
+      for (const file of await readdir(join(repository, folder))) {
+        const source = await readFile(join(repository, folder, file), "utf8");
+        for (const [, status, code = ""] of source.matchAll(/new HttpProblem\(\s*(\d{3}),\s*"(\w+)"/g)) {
+          expect({ file, status, code, documented: codes.has(code) }).toStrictEqual({
+            file,
+            status,
+            code,
+            documented: true,
+          });
+        }
+      }
+    }
+  });
+});

@@ -1,0 +1,311 @@
+/** What the client does not send or show, but other clients of the protocol do: seen through raw gRPC. */
+import { randomUUID } from "node:crypto";
+import { credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { EventStoreDBClient } from "@eventstore/db-client";
+import gossipGrpc from "@eventstore/db-client/generated/gossip_grpc_pb.js";
+import featuresGrpc from "@eventstore/db-client/generated/serverfeatures_grpc_pb.js";
+import shared from "@eventstore/db-client/generated/shared_pb.js";
+import streamsGrpc from "@eventstore/db-client/generated/streams_grpc_pb.js";
+import streams from "@eventstore/db-client/generated/streams_pb.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { collect, event, events, eventually, newStream, sleep, useEventStore } from "./event-store-for-test.ts";
+
+const store = useEventStore();
+let raw: InstanceType<typeof streamsGrpc.StreamsClient>;
+beforeAll(() => {
+  raw = new streamsGrpc.StreamsClient(`127.0.0.1:${store.server.port}`, credentials.createInsecure());
+});
+afterAll(() => raw.close());
+
+const identifier = (stream: string): shared.StreamIdentifier => {
+  const message = new shared.StreamIdentifier();
+  message.setStreamName(Buffer.from(stream));
+  return message;
+};
+const uuid = (text: string): shared.UUID => {
+  const message = new shared.UUID();
+  message.setString(text);
+  return message;
+};
+const readRequest = (
+  stream: string,
+  fill: (options: streams.ReadReq.Options) => void = () => undefined,
+): streams.ReadReq => {
+  const options = new streams.ReadReq.Options();
+  const streamOptions = new streams.ReadReq.Options.StreamOptions();
+  streamOptions.setStreamIdentifier(identifier(stream));
+  streamOptions.setStart(new shared.Empty());
+  options.setStream(streamOptions);
+  options.setCount("10");
+  options.setNoFilter(new shared.Empty());
+  fill(options);
+  const request = new streams.ReadReq();
+  request.setOptions(options);
+  return request;
+};
+const responses = (request: streams.ReadReq, metadata = new Metadata()): Promise<streams.ReadResp[]> =>
+  new Promise((resolve, reject) => {
+    const found: streams.ReadResp[] = [];
+    raw
+      .read(request, metadata)
+      .on("data", (response: streams.ReadResp) => found.push(response))
+      .on("end", () => resolve(found))
+      .on("error", reject);
+  });
+
+describe("reads", () => {
+  test("ids come structured where that is asked for, and are the same ids", async () => {
+    const stream = newStream();
+    const id = "12345678-9abc-4def-8123-456789abcdef";
+    await store.client.appendToStream(stream, event("t", {}, id));
+    const [structured] = await responses(
+      readRequest(stream, (options) => {
+        const option = new streams.ReadReq.Options.UUIDOption();
+        option.setStructured(new shared.Empty());
+        options.setUuidOption(option);
+      }),
+    );
+    const record = structured?.getEvent()?.getEvent();
+    expect(record?.getId()?.getStructured()?.toObject()).toEqual({
+      mostSignificantBits: BigInt.asIntN(64, 0x123456789abc4defn).toString(),
+      leastSignificantBits: BigInt.asIntN(64, 0x8123456789abcdefn).toString(),
+    });
+    expect(record?.getMetadataMap().get("type")).toBe("t");
+  });
+
+  test("a record carries type, content type and the time in ticks since 1970", async () => {
+    const stream = newStream();
+    const before = BigInt(Date.now());
+    await store.client.appendToStream(stream, event("t"));
+    const [response] = await responses(readRequest(stream));
+    const properties = response?.getEvent()?.getEvent()?.getMetadataMap();
+    expect([properties?.get("type"), properties?.get("content-type")]).toEqual(["t", "application/json"]);
+    const ticks = BigInt(properties?.get("created") ?? "0");
+    expect(ticks / 10_000n).toBeGreaterThanOrEqual(before);
+    expect(ticks / 10_000n).toBeLessThanOrEqual(BigInt(Date.now()));
+  });
+
+  test("requires-leader is accepted: this server is the leader", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, event(), { requiresLeader: true });
+    const metadata = new Metadata();
+    metadata.set("requires-leader", "true");
+    expect(await responses(readRequest(stream), metadata)).toHaveLength(1);
+  });
+
+  test("a filter on a read of $all limits what is counted", async () => {
+    const stream = newStream();
+    const type = `type-${randomUUID()}`;
+    await store.client.appendToStream(stream, [event(type), event("other"), event(type), event(type)]);
+    for (const backwards of [false, true]) {
+      const found = await responses(
+        readRequest(stream, (options) => {
+          const all = new streams.ReadReq.Options.AllOptions();
+          if (backwards) all.setEnd(new shared.Empty());
+          else all.setStart(new shared.Empty());
+          options.setAll(all);
+          const { ReadDirection } = streams.ReadReq.Options;
+          options.setReadDirection(backwards ? ReadDirection.BACKWARDS : ReadDirection.FORWARDS);
+          options.setCount("2");
+          const filter = new streams.ReadReq.Options.FilterOptions();
+          const expression = new streams.ReadReq.Options.FilterOptions.Expression();
+          expression.setPrefixList([type]);
+          filter.setEventType(expression);
+          filter.setMax(32);
+          filter.setCheckpointintervalmultiplier(1);
+          options.setFilter(filter);
+        }),
+      );
+      expect(found.map((response) => response.getEvent()?.getEvent()?.getStreamRevision())).toEqual(
+        backwards ? ["3", "2"] : ["0", "2"],
+      );
+    }
+  });
+
+  test("a request without options, or without a stream, fails with what a .NET handler fails with", async () => {
+    for (const request of [
+      new streams.ReadReq(),
+      readRequest(""),
+      readRequest("s", (options) => options.clearStream()),
+    ]) {
+      await expect(responses(request)).rejects.toMatchObject({ code: 2, details: "Exception was thrown by handler." });
+    }
+  });
+});
+
+describe("BatchAppend", () => {
+  const batch = (fill: (request: streams.BatchAppendReq) => void, id = randomUUID()): streams.BatchAppendReq => {
+    const request = new streams.BatchAppendReq();
+    request.setCorrelationId(uuid(id));
+    fill(request);
+    return request;
+  };
+  const options = (stream: string): streams.BatchAppendReq.Options => {
+    const message = new streams.BatchAppendReq.Options();
+    message.setStreamIdentifier(identifier(stream));
+    return message;
+  };
+  const message = (): streams.BatchAppendReq.ProposedMessage => {
+    const proposed = new streams.BatchAppendReq.ProposedMessage();
+    proposed.setId(uuid(randomUUID()));
+    proposed.getMetadataMap().set("type", "t").set("content-type", "application/json");
+    proposed.setData(Buffer.from("{}"));
+    return proposed;
+  };
+
+  test("an append that is never completed is answered with a time-out, once, and what comes late is ignored", async () => {
+    const stream = newStream();
+    const call = raw.batchAppend();
+    const found: streams.BatchAppendResp[] = [];
+    call.on("data", (response: streams.BatchAppendResp) => found.push(response)).on("error", () => undefined);
+    const id = randomUUID();
+    call.write(
+      batch((request) => {
+        request.setOptions(options(stream));
+        request.addProposedMessages(message());
+      }, id),
+    );
+    await eventually(
+      () => found.length === 1,
+      () => "an answer",
+    );
+    call.write(
+      batch((request) => {
+        request.addProposedMessages(message());
+        request.setIsFinal(true);
+      }, id),
+    );
+    await sleep(50);
+    call.end();
+    expect(
+      found.map((response) => [
+        response.getCorrelationId()?.getString(),
+        response.getError()?.getDetails()?.getTypeUrl(),
+      ]),
+    ).toEqual([[id, "type.googleapis.com/event_store.client.Timeout"]]);
+  });
+
+  test("each append is answered once, with its own correlation id, bad ones too, and the call goes on", async () => {
+    const stream = newStream();
+    const call = raw.batchAppend();
+    const found = new Map<string, string>();
+    call
+      .on("error", () => undefined)
+      .on("data", (response: streams.BatchAppendResp) => {
+        const id = response.getCorrelationId()?.getString() ?? "";
+        expect(found.has(id)).toBe(false);
+        found.set(id, response.hasSuccess() ? "success" : (response.getError()?.getDetails()?.getTypeName() ?? ""));
+      });
+    const sent = new Map<string, string>();
+    const send = (expected: string, fill: (request: streams.BatchAppendReq) => void): void => {
+      const id = randomUUID();
+      sent.set(id, expected);
+      call.write(
+        batch((request) => {
+          request.setIsFinal(true);
+          fill(request);
+        }, id),
+      );
+    };
+    for (let round = 0; round < 20; round += 1) {
+      send("success", (request) => request.setOptions(options(stream)).addProposedMessages(message()));
+      send("event_store.client.BadRequest", (request) => {
+        const bad = message();
+        bad.setId(uuid("nonsense"));
+        request.setOptions(options(stream)).addProposedMessages(bad);
+      });
+      send("event_store.client.BadRequest", (request) => {
+        const bad = message();
+        bad.getMetadataMap().del("type");
+        request.setOptions(options(stream)).addProposedMessages(bad);
+      });
+      send("event_store.client.BadRequest", (request) =>
+        request.setOptions(options("")).addProposedMessages(message()),
+      );
+      send("event_store.client.WrongExpectedVersion", (request) => {
+        const expected = options(stream);
+        expected.setStreamPosition("1000");
+        request.setOptions(expected).addProposedMessages(message());
+      });
+    }
+    await eventually(
+      () => found.size === sent.size,
+      () => `${found.size} of ${sent.size} answers`,
+    );
+    call.end();
+    expect(found).toEqual(sent);
+    expect(await collect(store.client.readStream(stream))).toHaveLength(20);
+  });
+});
+
+test("Append names the property that is missing", async () => {
+  const error = await new Promise<ServiceError | null>((resolve) => {
+    const call = raw.append((failure) => resolve(failure));
+    const first = new streams.AppendReq();
+    const appendOptions = new streams.AppendReq.Options();
+    appendOptions.setStreamIdentifier(identifier(newStream()));
+    appendOptions.setAny(new shared.Empty());
+    first.setOptions(appendOptions);
+    const second = new streams.AppendReq();
+    const proposed = new streams.AppendReq.ProposedMessage();
+    proposed.setId(uuid(randomUUID()));
+    second.setProposedMessage(proposed);
+    call.on("error", () => undefined);
+    call.write(first);
+    call.write(second);
+    call.end();
+  });
+  expect(error?.code).toBe(3);
+  expect(error?.metadata.get("exception")).toEqual(["missing-required-metadata-property"]);
+});
+
+test("server features: lower-case names, three-part version, what each method can do", async () => {
+  const client = new featuresGrpc.ServerFeaturesClient(`127.0.0.1:${store.server.port}`, credentials.createInsecure());
+  const features = await new Promise<{ methods: Map<string, string[]>; version: string }>((resolve, reject) => {
+    client.getSupportedMethods(new shared.Empty(), (error, response) => {
+      if (error !== null) reject(error);
+      else {
+        resolve({
+          version: response.getEventStoreServerVersion(),
+          methods: new Map(
+            response
+              .getMethodsList()
+              .map((method) => [`${method.getServiceName()}/${method.getMethodName()}`, method.getFeaturesList()]),
+          ),
+        });
+      }
+    });
+  });
+  client.close();
+  expect(features.version).toBe("24.6.0");
+  expect(features.methods.get("event_store.client.streams.streams/batchappend")).toEqual(["deadline_duration"]);
+  expect(features.methods.get("event_store.client.streams.streams/read")).toEqual(["position", "events"]);
+  expect(features.methods.get("event_store.client.persistent_subscriptions.persistentsubscriptions/create")).toEqual([
+    "stream",
+    "all",
+  ]);
+  expect([...features.methods.keys()].every((name) => name === name.toLowerCase())).toBe(true);
+});
+
+test("gossip: a cluster of one leader at the address that clients use, so that discovery finds it", async () => {
+  const { port } = store.server;
+  const client = new gossipGrpc.GossipClient(`127.0.0.1:${port}`, credentials.createInsecure());
+  const members = await new Promise((resolve, reject) => {
+    client.read(new shared.Empty(), (error, response) => {
+      if (error !== null) reject(error);
+      else
+        resolve(
+          response
+            .getMembersList()
+            .map((member) => [member.getState(), member.getIsAlive(), member.getHttpEndPoint()?.toObject()]),
+        );
+    });
+  });
+  client.close();
+  expect(members).toEqual([[8, true, { address: "127.0.0.1", port }]]);
+  const discovering = EventStoreDBClient.connectionString(`esdb+discover://127.0.0.1:${port}?tls=false`);
+  const stream = newStream();
+  await discovering.appendToStream(stream, events(1));
+  await discovering.dispose();
+  expect(await collect(store.client.readStream(stream))).toHaveLength(1);
+});
