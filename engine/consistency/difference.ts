@@ -1,0 +1,95 @@
+/** How a view can differ from its events: each kind by name, with what was expected and what was found. */
+import { formatPosition } from "../event-store/position.ts";
+import type { Guard } from "../views/guard.ts";
+import type { RowAttributes, RowKey } from "../views/projection.ts";
+
+export type Difference =
+  | { readonly kind: "row-missing"; readonly key: RowKey; readonly expected: RowAttributes }
+  | { readonly kind: "row-unexpected"; readonly key: RowKey; readonly actual: RowAttributes }
+  | {
+      readonly kind: "row-differs";
+      readonly key: RowKey;
+      readonly expected: RowAttributes;
+      readonly actual: RowAttributes;
+    }
+  /** Beyond the last event of its stream: events to come would be taken for duplicates. */
+  | { readonly kind: "guard-ahead"; readonly stream: string; readonly expected: Guard; readonly actual: Guard }
+  /** At the wrong place of `$all`: a gap would be looked for in the wrong part of the log. */
+  | { readonly kind: "guard-position"; readonly stream: string; readonly expected: Guard; readonly actual: Guard }
+  /** Before the stream's last event, or not there at all: events that never arrived, or would be applied twice. */
+  | {
+      readonly kind: "guard-behind";
+      readonly stream: string;
+      readonly expected: Guard;
+      readonly actual: Guard | undefined;
+    }
+  /** Of a stream that has no events. */
+  | { readonly kind: "guard-orphan"; readonly stream: string; readonly actual: Guard }
+  /** An event that the projection cannot take: its stream is compared up to the event before. */
+  | { readonly kind: "event-unreadable"; readonly stream: string; readonly revision: bigint; readonly message: string };
+
+/** The kind of a row's difference, or undefined when there is none; rows without attributes are not there. */
+export function rowDifference(
+  key: RowKey,
+  expected: RowAttributes,
+  actual: RowAttributes,
+  same: boolean,
+): Difference | undefined {
+  if (same) return undefined;
+  if (Object.keys(actual).length === 0) return { kind: "row-missing", key, expected };
+  if (Object.keys(expected).length === 0) return { kind: "row-unexpected", key, actual };
+  return { kind: "row-differs", key, expected, actual };
+}
+
+const guardText = (guard: Guard | undefined): string =>
+  guard === undefined ? "none" : `${guard.revision.toString()} at ${formatPosition(guard.position)}`;
+
+/** One line for a person. */
+export function describeDifference(difference: Difference): string {
+  switch (difference.kind) {
+    case "row-missing":
+      return `row ${rowText(difference.key)} is missing: expected ${attributesText(difference.expected)}`;
+    case "row-unexpected":
+      return `row ${rowText(difference.key)} should not be there: found ${attributesText(difference.actual)}`;
+    case "row-differs": {
+      const { key, expected, actual } = difference;
+      return `row ${rowText(key)} differs: expected ${attributesText(expected)}, found ${attributesText(actual)}`;
+    }
+    case "guard-ahead":
+    case "guard-position":
+    case "guard-behind": {
+      const { kind, stream, expected, actual } = difference;
+      const what = { "guard-ahead": "is ahead", "guard-position": "has a wrong position", "guard-behind": "is behind" };
+      return `guard of ${stream} ${what[kind]}: expected ${guardText(expected)}, found ${guardText(actual)}`;
+    }
+    case "guard-orphan":
+      return `guard of ${difference.stream}, which has no events: found ${guardText(difference.actual)}`;
+    case "event-unreadable":
+      return `event ${difference.revision.toString()}@${difference.stream} cannot be applied: ${difference.message}`;
+  }
+}
+
+export function rowText({ partition, sort }: RowKey): string {
+  return `${partition} / ${sort}`;
+}
+
+const longest = 500;
+
+function attributesText(attributes: RowAttributes): string {
+  const text = JSON.stringify(attributes);
+  return text.length <= longest ? text : `${text.slice(0, longest)}...`;
+}
+
+/** For JSON, which has no 64-bit numbers: revisions and positions as text. */
+export function toJson(difference: Difference): Record<string, unknown> {
+  const value = (part: unknown): unknown => {
+    if (typeof part === "bigint") return part.toString();
+    if (isGuard(part)) return { revision: part.revision.toString(), position: formatPosition(part.position) };
+    return part;
+  };
+  return Object.fromEntries(Object.entries(difference).map(([name, part]) => [name, value(part)]));
+}
+
+function isGuard(value: unknown): value is Guard {
+  return typeof value === "object" && value !== null && "revision" in value && typeof value.revision === "bigint";
+}

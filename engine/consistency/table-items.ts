@@ -1,0 +1,68 @@
+/** Reads of a generation's table in bulk, all of them consistent: an eventually consistent one would show damage that is none. */
+import { BatchGetItemCommand, type DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { setTimeout as sleep } from "node:timers/promises";
+import { translated, ViewsUnavailableError } from "../views/dynamodb.ts";
+import type { Item, ItemKey } from "../views/item.ts";
+
+/** DynamoDB's limit on one batch of reads. */
+const keysAtOnce = 100;
+const batchesAtOnce = 4;
+const maximumFailures = 12;
+
+/** Names an item within its table; two keys never share one. */
+export function itemText({ pk, sk }: Pick<ItemKey, "pk" | "sk">): string {
+  const partition = pk.S ?? "";
+  return `${partition.length}:${partition}${sk.S ?? ""}`;
+}
+
+export function keyOfItem(item: Item): ItemKey {
+  return { pk: { S: item["pk"]?.S ?? "" }, sk: { S: item["sk"]?.S ?? "" } };
+}
+
+/** All items of a table, page by page. */
+export async function* scanItems(dynamodb: DynamoDBClient, table: string): AsyncGenerator<readonly Item[], void> {
+  let after: Item | undefined;
+  do {
+    const start = after === undefined ? {} : { ExclusiveStartKey: after };
+    const { Items = [], LastEvaluatedKey } = await translated(
+      dynamodb.send(new ScanCommand({ TableName: table, ConsistentRead: true, ...start })),
+    );
+    yield Items;
+    after = LastEvaluatedKey;
+  } while (after !== undefined);
+}
+
+/** Those of the items that are there, by their {@link itemText}. Keys that DynamoDB leaves for later are asked for again. */
+export async function getItems(
+  dynamodb: DynamoDBClient,
+  table: string,
+  keys: readonly ItemKey[],
+): Promise<Map<string, Item>> {
+  const found = new Map<string, Item>();
+  const batches = Array.from({ length: Math.ceil(keys.length / keysAtOnce) }, (_, index) =>
+    keys.slice(index * keysAtOnce, (index + 1) * keysAtOnce),
+  ).values();
+  const work = async (): Promise<void> => {
+    for (const batch of batches) {
+      for (const item of await getBatch(dynamodb, table, batch)) found.set(itemText(keyOfItem(item)), item);
+    }
+  };
+  await Promise.all(Array.from({ length: batchesAtOnce }, work));
+  return found;
+}
+
+async function getBatch(dynamodb: DynamoDBClient, table: string, keys: readonly ItemKey[]): Promise<Item[]> {
+  const items: Item[] = [];
+  let left: Item[] = keys.map(({ pk, sk }) => ({ pk, sk }));
+  for (let failures = 0; ; ) {
+    const request = { RequestItems: { [table]: { Keys: left, ConsistentRead: true } } };
+    const { Responses, UnprocessedKeys } = await translated(dynamodb.send(new BatchGetItemCommand(request)));
+    items.push(...(Responses?.[table] ?? []));
+    const unprocessed = UnprocessedKeys?.[table]?.Keys ?? [];
+    if (unprocessed.length === 0) return items;
+    failures = unprocessed.length < left.length ? 1 : failures + 1;
+    if (failures > maximumFailures) throw new ViewsUnavailableError(`reads of ${table} are throttled: try again`);
+    left = unprocessed;
+    await sleep(Math.random() * Math.min(1_000, 20 * 2 ** failures));
+  }
+}

@@ -1,0 +1,56 @@
+/** What a replay works with, and the figures it works by. */
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import type { EventStore } from "../event-store/event-store.ts";
+import type { Catalog } from "../views/catalog.ts";
+import { readerCacheMs } from "../views/view-reader.ts";
+
+export interface ReplayContext {
+  readonly dynamodb: DynamoDBClient;
+  readonly eventStore: EventStore;
+  readonly catalog: Catalog;
+  /** Name of the catalog's table, which also keeps the progress of replays. */
+  readonly catalogTable: string;
+  /** What the names of generation tables begin with, its last dash included. */
+  readonly tablePrefix: string;
+  readonly settings?: Partial<ReplaySettings>;
+}
+
+export interface ReplaySettings {
+  /** How long a worker may write without renewing its lease. It renews three times in that time. */
+  readonly leaseMs: number;
+  /** How far the clocks of two workers may be apart. */
+  readonly clockSkewMs: number;
+  /** How long after a request was given up it may still take effect. Longer than the request time-out of the client. */
+  readonly lateWriteMs: number;
+  /** How long after a swap a reader may go on with the generation it knows; a table is removed after twice that. */
+  readonly readerCacheMs: number;
+  /** Events folded in one go. */
+  readonly eventsAtOnce: number;
+  /** Events between two checkpoints: what a crash loses at most. */
+  readonly eventsPerCheckpoint: number;
+  /** Rows that are kept in memory. */
+  readonly rowsInMemory: number;
+  /** Changed rows that wait for further changes before they are written; the least recently changed goes first. */
+  readonly rowsHeldBack: number;
+  /** Batches of 25 rows in flight. */
+  readonly batchesAtOnce: number;
+  /** Events that may be left between a verified generation and the tail when it joins. */
+  readonly eventsLeftAtJoin: number;
+}
+
+export const defaultReplaySettings: ReplaySettings = {
+  leaseMs: 15_000,
+  clockSkewMs: 1_000,
+  lateWriteMs: 10_000,
+  readerCacheMs,
+  eventsAtOnce: 256,
+  eventsPerCheckpoint: 20_000,
+  rowsInMemory: 20_000,
+  rowsHeldBack: 2_000,
+  batchesAtOnce: 8,
+  eventsLeftAtJoin: 500,
+};
+
+export function settingsOf({ settings }: Pick<ReplayContext, "settings">): ReplaySettings {
+  return { ...defaultReplaySettings, ...settings };
+}

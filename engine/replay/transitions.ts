@@ -1,0 +1,117 @@
+/**
+ * The runbook as data: every transition of a generation, from which role it is legal, what it checks, and which race its
+ * check closes. Each is one write of the catalog on condition of the epoch, so of two operators one wins and the other
+ * decides anew; repeating one that is done changes nothing.
+ */
+import {
+  type Catalog,
+  CatalogConflictError,
+  type CatalogEntry,
+  type Generation,
+  type GenerationRole,
+} from "../views/catalog.ts";
+import type { Projection } from "../views/projection.ts";
+
+export type TransitionName = "verified" | "join" | "sealed" | "swap" | "rollback" | "retire" | "abort" | "drop";
+
+interface Transition {
+  readonly from: readonly GenerationRole[];
+  readonly to: GenerationRole | "gone";
+  /** What the live generation becomes by the same write. */
+  readonly liveBecomes?: GenerationRole;
+  readonly checks: readonly Check[];
+}
+
+/** Why a generation may not take the transition, or undefined when it may. */
+type Check = (generation: Generation, versions: readonly Projection[]) => string | undefined;
+
+const isVerified: Check = ({ verifiedTo }) =>
+  verifiedTo === undefined ? "it was not compared with the events" : undefined;
+
+const isSealed: Check = ({ sealedTo }) =>
+  sealedTo === undefined ? "events between its back-fill and its join may be missing" : undefined;
+
+const isNotBlocked: Check = ({ blocked }) => (blocked === undefined ? undefined : `a write to it failed: ${blocked}`);
+
+/** New code must not finish, or go on with, what other code began. */
+const isDeployed: Check = ({ version }, versions) =>
+  versions.some((projection) => projection.version === version)
+    ? undefined
+    : `version ${version} of its projection is not deployed`;
+
+const mayBecomeLive = [isVerified, isSealed, isNotBlocked, isDeployed];
+
+export const transitions: Readonly<Record<TransitionName, Transition>> = {
+  /** Records that the rows are what the events say, while nobody writes them. */
+  verified: { from: ["building"], to: "building", checks: [isDeployed] },
+  /** From here on projectors write it: after the verification, because a comparison with moving rows proves nothing. */
+  join: { from: ["building"], to: "joined", checks: [isVerified, isDeployed] },
+  /** Records that every stream is applied up to a tail that was taken after the join. */
+  sealed: { from: ["joined"], to: "joined", checks: [isDeployed] },
+  /** Readers change over at once; the generation before goes on being written, so that they can be brought back. */
+  swap: { from: ["joined"], to: "live", liveBecomes: "soaking", checks: mayBecomeLive },
+  /** The same write back, under the same conditions: a generation that soaks was written all the time. */
+  rollback: { from: ["soaking"], to: "live", liveBecomes: "soaking", checks: mayBecomeLive },
+  /** Nobody writes it any more; readers that still know it get the time of their cache before the table goes. */
+  retire: { from: ["soaking"], to: "retiring", checks: [] },
+  /** Legal at every step before the swap. The live generation is not touched. */
+  abort: { from: ["building", "joined"], to: "retiring", checks: [] },
+  /** After its table is gone. */
+  drop: { from: ["retiring"], to: "gone", checks: [] },
+};
+
+export class TransitionRefusedError extends Error {
+  readonly code = "TRANSITION_REFUSED";
+  override readonly name = "TransitionRefusedError";
+}
+
+const maximumConflicts = 20;
+
+/** Takes a generation through a transition, or finds that it has taken it. Throws {@link TransitionRefusedError}. */
+export async function transit(
+  catalog: Catalog,
+  versions: readonly Projection[],
+  projection: string,
+  id: string,
+  name: TransitionName,
+  record: Partial<Pick<Generation, "verifiedTo" | "sealedTo">> = {},
+): Promise<CatalogEntry> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    const entry = await catalog.read(projection);
+    const next = after(entry, versions, id, name, record);
+    if (next === "done") return entry;
+    try {
+      return await catalog.transition(entry, next);
+    } catch (error) {
+      if (!(error instanceof CatalogConflictError) || conflicts >= maximumConflicts) throw error;
+    }
+  }
+}
+
+/** The generations after the transition; "done" when they are as it would leave them. */
+function after(
+  entry: CatalogEntry,
+  versions: readonly Projection[],
+  id: string,
+  name: TransitionName,
+  record: Partial<Generation>,
+): readonly Generation[] | "done" {
+  const { from, to, liveBecomes, checks } = transitions[name];
+  const generation = entry.generations.find((candidate) => candidate.id === id);
+  const what = `${name} of generation ${id} of ${entry.projection} is refused`;
+  if (generation === undefined) {
+    if (to === "gone") return "done";
+    throw new TransitionRefusedError(`${what}: there is no such generation (any more)`);
+  }
+  if (generation.role === to && !from.includes(to)) return "done";
+  if (!from.includes(generation.role)) {
+    throw new TransitionRefusedError(`${what}: it is ${generation.role}, not ${from.join(" or ")}`);
+  }
+  const reasons = checks.map((check) => check(generation, versions)).filter((reason) => reason !== undefined);
+  if (reasons.length > 0) throw new TransitionRefusedError(`${what}: ${reasons.join("; ")}`);
+  if (to === "gone") return entry.generations.filter((candidate) => candidate.id !== id);
+  return entry.generations.map((candidate) => {
+    if (candidate.id === id) return { ...candidate, ...record, role: to };
+    return candidate.role === "live" && liveBecomes !== undefined ? { ...candidate, role: liveBecomes } : candidate;
+  });
+}

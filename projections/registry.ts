@@ -1,0 +1,21 @@
+/** The projections of this deployment: every version that a generation may still be written by. */
+import type { Projection } from "../engine/views/projection.ts";
+import { orderSummary } from "./order-summary.ts";
+import { salesByMonth } from "./sales-by-month.ts";
+
+/** Versions of one view stand side by side as long as a generation made by them exists. */
+export const projections: readonly Projection[] = [orderSummary, salesByMonth];
+
+export const viewNames: readonly string[] = [...new Set(projections.map(({ name }) => name))];
+
+export class UnknownViewError extends Error {
+  readonly code = "UNKNOWN_VIEW";
+  override readonly name = "UnknownViewError";
+}
+
+/** The deployed versions of a view, at least one. Throws {@link UnknownViewError}. */
+export function versionsOf(view: string): readonly Projection[] {
+  const versions = projections.filter(({ name }) => name === view);
+  if (versions.length > 0) return versions;
+  throw new UnknownViewError(`there is no view "${view}": use one of ${viewNames.join(", ")}`);
+}
