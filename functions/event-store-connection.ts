@@ -18,12 +18,16 @@ export async function eventStore(): Promise<EventStore> {
   }
 }
 
-async function connect(): Promise<EventStore> {
+/** A secret: user and password may stand in it. Throws {@link SettingsError} or {@link SettingsUnavailableError}. */
+export async function eventStoreConnectionString(): Promise<string> {
   const settings = readSettings(eventStoreSettings);
-  const connectionString =
-    "EVENTSTORE_CONNECTION_STRING" in settings
-      ? settings.EVENTSTORE_CONNECTION_STRING
-      : await secureParameter(settings.EVENTSTORE_CONNECTION_STRING_PARAMETER, settings.AWS_REGION);
+  return "EVENTSTORE_CONNECTION_STRING" in settings
+    ? settings.EVENTSTORE_CONNECTION_STRING
+    : secureParameter(settings.EVENTSTORE_CONNECTION_STRING_PARAMETER, settings.AWS_REGION);
+}
+
+async function connect(): Promise<EventStore> {
+  const connectionString = await eventStoreConnectionString();
   try {
     return EventStore.connect(connectionString);
   } catch {

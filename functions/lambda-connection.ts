@@ -1,5 +1,6 @@
 /** The Lambda Invoke API as a function instance uses it: one client, and the names of the deployment's functions. */
-import { LambdaClient } from "@aws-sdk/client-lambda";
+import type { LambdaClient } from "@aws-sdk/client-lambda";
+import { connectLambda } from "../engine/delivery/function-invocation.ts";
 import { invocationSettings, readSettings } from "./settings.ts";
 
 interface Invocation {
@@ -18,8 +19,6 @@ export function invocation(): Invocation {
 
 function connect(): Invocation {
   const { AWS_REGION: region, LAMBDA_ENDPOINT: endpoint, FUNCTION_PREFIX: prefix } = readSettings(invocationSettings);
-  // The local Invoke API checks no credentials but the client insists on signing with some.
-  const local =
-    endpoint === undefined ? {} : { endpoint, credentials: { accessKeyId: "local", secretAccessKey: "local" } };
-  return { lambda: new LambdaClient({ region, ...local }), functionName: (name) => `${prefix}${name}` };
+  const lambda = connectLambda({ region, ...(endpoint === undefined ? {} : { endpoint }) });
+  return { lambda, functionName: (name) => `${prefix}${name}` };
 }

@@ -14,8 +14,8 @@ export class UnknownViewError extends Error {
 }
 
 /** The deployed versions of a view, at least one. Throws {@link UnknownViewError}. */
-export function versionsOf(view: string): readonly Projection[] {
-  const versions = projections.filter(({ name }) => name === view);
-  if (versions.length > 0) return versions;
+export function versionsOf(view: string): readonly [Projection, ...Projection[]] {
+  const [first, ...others] = projections.filter(({ name }) => name === view);
+  if (first !== undefined) return [first, ...others];
   throw new UnknownViewError(`there is no view "${view}": use one of ${viewNames.join(", ")}`);
 }

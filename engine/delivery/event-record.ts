@@ -78,18 +78,16 @@ const recordSchema = z
     metadata: z.custom<EventMetadata>((value) => typeof value === "object" && value !== null),
     recordedAt: z.iso.datetime(),
   })
-  .transform(
-    ({ id, stream, revision, position, type, data, dataBase64, metadata, recordedAt }): StoredEvent => ({
-      id,
-      stream,
-      revision: BigInt(revision),
-      position: parsePosition(position),
-      type,
-      data: dataBase64 === undefined ? data : new Uint8Array(Buffer.from(dataBase64, "base64")),
-      metadata,
-      recordedAt: new Date(recordedAt),
-    }),
-  );
+  .transform(({ id, stream, revision, position, type, data, dataBase64, metadata, recordedAt }): StoredEvent => ({
+    id,
+    stream,
+    revision: BigInt(revision),
+    position: parsePosition(position),
+    type,
+    data: dataBase64 === undefined ? data : new Uint8Array(Buffer.from(dataBase64, "base64")),
+    metadata,
+    recordedAt: new Date(recordedAt),
+  }));
 
 const batchSchema = z.object({ records: z.array(recordSchema).min(1) });
 

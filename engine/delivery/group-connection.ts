@@ -6,6 +6,8 @@ import { EventStoreUnavailableError } from "../event-store/errors.ts";
 /** A server that is still starting answers nothing at all. */
 const confirmationMs = 10_000;
 const farewellMs = 1_000;
+/** Other clients of the store refuse more than 2,000 ids in one message. */
+const idsPerAck = 2_000;
 
 export class GroupConnection {
   readonly #subscription: PersistentSubscriptionToAll;
@@ -57,12 +59,13 @@ export class GroupConnection {
 
   /** Sends and forgets, as the protocol does: an ack that is lost lets the event return. */
   ack(events: readonly ResolvedEvent[]): void {
-    if (!this.#open || events.length === 0) return;
-    const ack = this.#subscription
-      .ack(...events)
-      .catch(() => undefined)
-      .finally(() => this.#acks.delete(ack));
-    this.#acks.add(ack);
+    for (let first = 0; this.#open && first < events.length; first += idsPerAck) {
+      const ack = this.#subscription
+        .ack(...events.slice(first, first + idsPerAck))
+        .catch(() => undefined)
+        .finally(() => this.#acks.delete(ack));
+      this.#acks.add(ack);
+    }
   }
 
   /** Sends what acks are on their way and leaves the group; the store gives out again at once what was not acknowledged. */

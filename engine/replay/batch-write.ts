@@ -27,7 +27,7 @@ export async function writeBatch(
   lease: WriteLease,
 ): Promise<void> {
   let left = items.map((Item) => ({ PutRequest: { Item } }));
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     lease.assertHeld();
     try {
       const command = new BatchWriteItemCommand({ RequestItems: { [table]: left } });

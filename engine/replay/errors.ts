@@ -35,3 +35,9 @@ export class ReplayEventError extends Error {
   readonly code = "REPLAY_EVENT";
   override readonly name = "ReplayEventError";
 }
+
+/** What was asked for needs a generation in a state that none is in. */
+export class NothingToDoError extends Error {
+  readonly code = "NOTHING_TO_DO";
+  override readonly name = "NothingToDoError";
+}

@@ -105,6 +105,11 @@ export class Lease {
     return taken ? new Lease(scope, owner, until, quietAt, before) : { heldUntil: until };
   }
 
+  /** Its holder's name, another one at every taking. */
+  get owner(): string {
+    return this.#owner;
+  }
+
   /** Aborted at the moment from which on no write may be sent; also ends requests that are under way. */
   get signal(): AbortSignal {
     return this.#lost.signal;

@@ -12,42 +12,61 @@ import {
 } from "../views/catalog.ts";
 import type { Projection } from "../views/projection.ts";
 
-export type TransitionName = "verified" | "join" | "sealed" | "swap" | "rollback" | "retire" | "abort" | "drop";
+export type TransitionName =
+  "claim" | "verified" | "join" | "sealed" | "block" | "swap" | "rollback" | "retire" | "abort" | "drop";
 
 interface Transition {
   readonly from: readonly GenerationRole[];
-  readonly to: GenerationRole | "gone";
+  readonly to: GenerationRole | "unchanged" | "gone";
   /** What the live generation becomes by the same write. */
   readonly liveBecomes?: GenerationRole;
   readonly checks: readonly Check[];
 }
 
+/** What a transition writes down beside the role. */
+export type TransitionRecord = Partial<Pick<Generation, "worker" | "verifiedTo" | "sealedTo" | "blocked">>;
+
+interface Attempt {
+  readonly generation: Generation;
+  readonly record: TransitionRecord;
+  readonly versions: readonly Projection[];
+}
+
 /** Why a generation may not take the transition, or undefined when it may. */
-type Check = (generation: Generation, versions: readonly Projection[]) => string | undefined;
+type Check = (attempt: Attempt) => string | undefined;
 
-const isVerified: Check = ({ verifiedTo }) =>
-  verifiedTo === undefined ? "it was not compared with the events" : undefined;
+const isVerified: Check = ({ generation }) =>
+  generation.verifiedTo === undefined ? "it was not compared with the events" : undefined;
 
-const isSealed: Check = ({ sealedTo }) =>
-  sealedTo === undefined ? "events between its back-fill and its join may be missing" : undefined;
+const isSealed: Check = ({ generation }) =>
+  generation.sealedTo === undefined ? "events between its back-fill and its join may be missing" : undefined;
 
-const isNotBlocked: Check = ({ blocked }) => (blocked === undefined ? undefined : `a write to it failed: ${blocked}`);
+const isNotBlocked: Check = ({ generation: { blocked } }) =>
+  blocked === undefined ? undefined : `a write to it failed: ${blocked}`;
 
 /** New code must not finish, or go on with, what other code began. */
-const isDeployed: Check = ({ version }, versions) =>
+const isDeployed: Check = ({ generation: { version }, versions }) =>
   versions.some((projection) => projection.version === version)
     ? undefined
     : `version ${version} of its projection is not deployed`;
 
+/** A worker whose lease went to another must not let projectors in while that other one writes without conditions. */
+const isByItsWorker: Check = ({ generation, record }) =>
+  generation.worker === record.worker ? undefined : "another worker has taken its replay over";
+
 const mayBecomeLive = [isVerified, isSealed, isNotBlocked, isDeployed];
 
 export const transitions: Readonly<Record<TransitionName, Transition>> = {
+  /** Says who builds it. A worker that was frozen past its lease finds another name there when it wakes. */
+  claim: { from: ["building"], to: "unchanged", checks: [isDeployed] },
   /** Records that the rows are what the events say, while nobody writes them. */
-  verified: { from: ["building"], to: "building", checks: [isDeployed] },
+  verified: { from: ["building"], to: "unchanged", checks: [isByItsWorker, isDeployed] },
   /** From here on projectors write it: after the verification, because a comparison with moving rows proves nothing. */
-  join: { from: ["building"], to: "joined", checks: [isVerified, isDeployed] },
+  join: { from: ["building"], to: "joined", checks: [isByItsWorker, isVerified, isDeployed] },
   /** Records that every stream is applied up to a tail that was taken after the join. */
-  sealed: { from: ["joined"], to: "joined", checks: [isDeployed] },
+  sealed: { from: ["joined"], to: "unchanged", checks: [isDeployed] },
+  /** An event could not be written to it while the live one went on: it stays out of the running. */
+  block: { from: ["joined", "soaking"], to: "unchanged", checks: [] },
   /** Readers change over at once; the generation before goes on being written, so that they can be brought back. */
   swap: { from: ["joined"], to: "live", liveBecomes: "soaking", checks: mayBecomeLive },
   /** The same write back, under the same conditions: a generation that soaks was written all the time. */
@@ -65,19 +84,24 @@ export class TransitionRefusedError extends Error {
   override readonly name = "TransitionRefusedError";
 }
 
+export interface TransitionScope {
+  readonly catalog: Catalog;
+  readonly view: string;
+  /** Deployed versions of the view's projection. */
+  readonly versions: readonly Projection[];
+}
+
 const maximumConflicts = 20;
 
 /** Takes a generation through a transition, or finds that it has taken it. Throws {@link TransitionRefusedError}. */
 export async function transit(
-  catalog: Catalog,
-  versions: readonly Projection[],
-  projection: string,
+  { catalog, view, versions }: TransitionScope,
   id: string,
   name: TransitionName,
-  record: Partial<Pick<Generation, "verifiedTo" | "sealedTo">> = {},
+  record: TransitionRecord = {},
 ): Promise<CatalogEntry> {
   for (let conflicts = 0; ; conflicts += 1) {
-    const entry = await catalog.read(projection);
+    const entry = await catalog.read(view);
     const next = after(entry, versions, id, name, record);
     if (next === "done") return entry;
     try {
@@ -94,7 +118,7 @@ function after(
   versions: readonly Projection[],
   id: string,
   name: TransitionName,
-  record: Partial<Generation>,
+  record: TransitionRecord,
 ): readonly Generation[] | "done" {
   const { from, to, liveBecomes, checks } = transitions[name];
   const generation = entry.generations.find((candidate) => candidate.id === id);
@@ -103,15 +127,15 @@ function after(
     if (to === "gone") return "done";
     throw new TransitionRefusedError(`${what}: there is no such generation (any more)`);
   }
-  if (generation.role === to && !from.includes(to)) return "done";
+  if (generation.role === to) return "done";
   if (!from.includes(generation.role)) {
     throw new TransitionRefusedError(`${what}: it is ${generation.role}, not ${from.join(" or ")}`);
   }
-  const reasons = checks.map((check) => check(generation, versions)).filter((reason) => reason !== undefined);
+  const reasons = checks.map((check) => check({ generation, record, versions })).filter((why) => why !== undefined);
   if (reasons.length > 0) throw new TransitionRefusedError(`${what}: ${reasons.join("; ")}`);
   if (to === "gone") return entry.generations.filter((candidate) => candidate.id !== id);
   return entry.generations.map((candidate) => {
-    if (candidate.id === id) return { ...candidate, ...record, role: to };
+    if (candidate.id === id) return { ...candidate, ...record, role: to === "unchanged" ? candidate.role : to };
     return candidate.role === "live" && liveBecomes !== undefined ? { ...candidate, role: liveBecomes } : candidate;
   });
 }

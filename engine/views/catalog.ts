@@ -29,6 +29,8 @@ export interface Generation {
   readonly from: Position;
   /** ISO 8601. */
   readonly declaredAt: string;
+  /** Who builds it: changes with each worker that takes the replay over. */
+  readonly worker?: string;
   /** Compared with the fold of the log, and equal, up to this position. */
   readonly verifiedTo?: Position;
   /** Every stream is applied up to this position, which was the leader's tail after the join. */
@@ -58,6 +60,7 @@ const generationSchema = z.object({
   role: z.enum(["building", "joined", "live", "soaking", "retiring"]),
   from: positionSchema,
   declaredAt: z.string(),
+  worker: z.string().exactOptional(),
   verifiedTo: positionSchema.exactOptional(),
   sealedTo: positionSchema.exactOptional(),
   blocked: z.string().exactOptional(),

@@ -1,0 +1,317 @@
+/**
+ * The replay of one view, from the declaration of a new generation to the removal of an old one. `run` reads like the
+ * runbook; every step may be repeated, so a replay that was cut off is taken up by running it again, by whoever does. Until
+ * the swap the live generation is not touched, and a replay that cannot succeed leaves nothing behind.
+ */
+import { DeleteItemCommand } from "@aws-sdk/client-dynamodb";
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { EventStoreError } from "../event-store/errors.ts";
+import { comparePositions, formatPosition, type Position, startOfAll } from "../event-store/position.ts";
+import { CatalogConflictError, type CatalogEntry, type Generation, liveGeneration } from "../views/catalog.ts";
+import { translated } from "../views/dynamodb.ts";
+import { createGenerationTable, deleteGenerationTable } from "../views/generation-table.ts";
+import type { Projection } from "../views/projection.ts";
+import { buildGeneration, type BuildReport } from "./build-generation.ts";
+import { closeSeam } from "./close-seam.ts";
+import {
+  NothingToDoError,
+  ReplayEventError,
+  ReplayInterruptedError,
+  ReplayLostError,
+  ReplayPositionError,
+  ReplayUnfinishedError,
+} from "./errors.ts";
+import { progressKey } from "./lease.ts";
+import { type ReplayContext, type ReplaySettings, settingsOf } from "./replay-context.ts";
+import { transit, type TransitionName, type TransitionRecord } from "./transitions.ts";
+import { VerificationFailedError } from "./verification.ts";
+
+export type ReplayStep = "declare" | "back-fill" | "verify" | "compare" | "join" | "close-seam" | "swap" | "retire";
+
+export interface ReplayObserver {
+  /** A step begins. */
+  readonly step?: (step: ReplayStep, generation: Generation) => void;
+  /** `events` were read since the step began; `at` says how far that is on the way to `target`. */
+  readonly progress?: (events: number, at: Position, target: Position) => void;
+}
+
+export interface ReplayOptions {
+  /** Events before it are left out of the rows. The position of an event; absent: the start, or as the unfinished replay has it. */
+  readonly from?: Position;
+  /** Ends the work at the next safe place with {@link ReplayInterruptedError}. */
+  readonly signal?: AbortSignal;
+  readonly observer?: ReplayObserver;
+}
+
+export interface ReplayReport {
+  readonly view: string;
+  /** The generation that is live now. */
+  readonly generation: Generation;
+  /** The one that was; it goes on being written, and a rollback brings it back. Absent for a view's first. */
+  readonly former?: Generation;
+  /** Absent when an earlier run, which was cut off, had built and verified the generation. */
+  readonly built?: BuildReport;
+  /** Events of the view's streams between the verified position and a tail taken after the join. */
+  readonly seamEvents: number;
+}
+
+export class Replay {
+  readonly view: string;
+  readonly #context: ReplayContext;
+  readonly #versions: readonly [Projection, ...Projection[]];
+  readonly #settings: ReplaySettings;
+
+  /** `versions` are the deployed ones of the view's projection. */
+  constructor(context: ReplayContext, versions: readonly [Projection, ...Projection[]]) {
+    this.#context = context;
+    this.#versions = versions;
+    this.#settings = settingsOf(context);
+    this.view = versions[0].name;
+  }
+
+  /**
+   * Rebuilds the view and makes the result live, or takes up the replay that is unfinished. Throws the errors of
+   * `errors.ts`; {@link VerificationFailedError}; TransitionRefusedError; and when event store or DynamoDB are down, their
+   * errors, after which another run goes on from the checkpoint.
+   */
+  async run(options: ReplayOptions = {}): Promise<ReplayReport> {
+    const { observer } = options;
+    await this.finishRetirements();
+    const declared = await this.#declare(options);
+    try {
+      let built: BuildReport | undefined;
+      if (declared.role === "building") {
+        const projection = this.#projectionOf(declared);
+        const entry = await this.#entry();
+        built = await buildGeneration(
+          { context: this.#context, versions: this.#versions, projection, entry, options },
+          declared,
+        );
+      }
+      this.#throwIfInterrupted(options.signal);
+      const seamEvents = await this.#closeSeam(declared.id, options);
+      this.#throwIfInterrupted(options.signal);
+      const { generation, former } = await this.#swap(declared.id, observer);
+      await this.#retireAllBut(former, observer);
+      return {
+        view: this.view,
+        generation,
+        ...(former === undefined ? {} : { former }),
+        ...(built === undefined ? {} : { built }),
+        seamEvents,
+      };
+    } catch (error) {
+      // What went wrong is what the caller has to know, also when this fails too.
+      if (await this.#isBeyondRepair(declared.id, error).catch(() => false)) await this.abort().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Goes on with an unfinished replay; undefined when there is none. */
+  async resume(options: Omit<ReplayOptions, "from"> = {}): Promise<ReplayReport | undefined> {
+    await this.finishRetirements();
+    return unfinishedOf(await this.#entry()) === undefined ? undefined : this.run(options);
+  }
+
+  /** Ends an unfinished replay and removes its table. Throws {@link NothingToDoError}. */
+  async abort(): Promise<Generation> {
+    const unfinished = unfinishedOf(await this.#entry());
+    if (unfinished === undefined) throw new NothingToDoError(`no replay of ${this.view} is unfinished`);
+    await this.#transit(unfinished.id, "abort");
+    await this.#remove(unfinished);
+    return unfinished;
+  }
+
+  /** Makes the generation live again that was live before the last swap. Throws {@link NothingToDoError}. */
+  async rollback(): Promise<{ readonly generation: Generation; readonly former?: Generation }> {
+    const { id } = this.#soakingOf(await this.#entry());
+    return this.#makeLive(id, "rollback");
+  }
+
+  /** Removes the generation that was live before the last swap: afterwards there is no way back. Throws {@link NothingToDoError}. */
+  async retire(): Promise<Generation> {
+    const soaking = this.#soakingOf(await this.#entry());
+    await this.#transit(soaking.id, "retire");
+    await this.#remove(soaking);
+    return soaking;
+  }
+
+  /** Removes the tables of generations whose retirement was cut off. */
+  async finishRetirements(): Promise<void> {
+    const { generations } = await this.#entry();
+    for (const generation of generations) if (generation.role === "retiring") await this.#remove(generation);
+  }
+
+  /** Finds the unfinished generation or declares one, and makes its table. */
+  async #declare({ from, observer }: ReplayOptions): Promise<Generation> {
+    for (;;) {
+      const entry = await this.#entry();
+      const unfinished = unfinishedOf(entry);
+      if (unfinished !== undefined && this.#cannotGoOn(unfinished)) {
+        await this.abort();
+        continue;
+      }
+      if (unfinished === undefined && from !== undefined) await this.#checkPosition(from);
+      const generation = unfinished ?? this.#newGeneration(from ?? startOfAll);
+      this.#checkIsAsAsked(generation, from);
+      observer?.step?.("declare", generation);
+      try {
+        if (unfinished === undefined) await this.#context.catalog.transition(entry, [...entry.generations, generation]);
+      } catch (error) {
+        // Somebody else has declared one, or swapped: look again.
+        if (error instanceof CatalogConflictError) continue;
+        throw error;
+      }
+      await createGenerationTable(this.#context.dynamodb, generation.table, this.#projectionOf(generation));
+      return generation;
+    }
+  }
+
+  #newGeneration(from: Position): Generation {
+    const { version } = newest(this.#versions);
+    const now = new Date();
+    // Its time for a person to tell it by, and chance: no name is ever used twice.
+    const id = `${now.toISOString().replaceAll(/[-:]/g, "").slice(0, 15)}-${randomUUID().slice(0, 8)}`;
+    const table = `${this.#context.tablePrefix}${this.view}-v${version}-${id}`;
+    return { id, table, version, role: "building", from, declaredAt: now.toISOString() };
+  }
+
+  /** An unfinished generation that can never become live: it is put away, and the replay begins again. */
+  #cannotGoOn({ blocked, version }: Generation): boolean {
+    return blocked !== undefined || !this.#versions.some((projection) => projection.version === version);
+  }
+
+  #checkIsAsAsked(generation: Generation, from: Position | undefined): void {
+    const { version } = newest(this.#versions);
+    const begun = `a replay of ${this.view} to version ${generation.version} from ${formatPosition(generation.from)}`;
+    if (generation.version !== version || (from !== undefined && comparePositions(generation.from, from) !== 0)) {
+      throw new ReplayUnfinishedError(`${begun} is unfinished: abort it, or run it as it was begun`);
+    }
+  }
+
+  async #checkPosition(from: Position): Promise<void> {
+    const text = formatPosition(from);
+    try {
+      for await (const { position } of this.#context.eventStore.readAll(from, from)) {
+        if (comparePositions(position, from) === 0) return;
+      }
+    } catch (error) {
+      // What the store says of a position where no record starts.
+      if (!(error instanceof EventStoreError)) throw error;
+    }
+    throw new ReplayPositionError(`there is no event at position ${text}: give that of the first event to count`);
+  }
+
+  /** The tail is taken after the join: what a projector acknowledged that did not know the generation lies before it. */
+  async #closeSeam(id: string, { signal, observer }: ReplayOptions): Promise<number> {
+    const generation = this.#generationIn(await this.#entry(), id);
+    if (generation.role !== "joined" || generation.verifiedTo === undefined) return 0;
+    observer?.step?.("close-seam", generation);
+    const { dynamodb, eventStore } = this.#context;
+    const tail = await eventStore.tail();
+    const projection = this.#projectionOf(generation);
+    const events = await closeSeam(
+      {
+        dynamodb,
+        eventStore,
+        projection,
+        generation,
+        eventsAtOnce: this.#settings.eventsAtOnce,
+        onEvents: (read, at) => {
+          this.#throwIfInterrupted(signal);
+          observer?.progress?.(read, at, tail);
+        },
+      },
+      generation.sealedTo ?? generation.verifiedTo,
+      tail,
+    );
+    await this.#transit(id, "sealed", { sealedTo: tail });
+    return events;
+  }
+
+  async #swap(
+    id: string,
+    observer: ReplayObserver | undefined,
+  ): Promise<{ readonly generation: Generation; readonly former?: Generation }> {
+    observer?.step?.("swap", this.#generationIn(await this.#entry(), id));
+    return this.#makeLive(id, "swap");
+  }
+
+  async #makeLive(
+    id: string,
+    name: "swap" | "rollback",
+  ): Promise<{ readonly generation: Generation; readonly former?: Generation }> {
+    const before = liveGeneration(await this.#entry());
+    const after = await this.#transit(id, name);
+    const former = after.generations.find((generation) => generation.id === before?.id && generation.id !== id);
+    return { generation: this.#generationIn(after, id), ...(former === undefined ? {} : { former }) };
+  }
+
+  /** One way back is kept; what soaked since an earlier swap makes room. */
+  async #retireAllBut(former: Generation | undefined, observer: ReplayObserver | undefined): Promise<void> {
+    const { generations } = await this.#entry();
+    for (const generation of generations) {
+      if (generation.role !== "soaking" || generation.id === former?.id) continue;
+      observer?.step?.("retire", generation);
+      await this.#transit(generation.id, "retire");
+      await this.#remove(generation);
+    }
+  }
+
+  /** Takes the table away once no reader can still be using what it knew of the catalog. */
+  async #remove(generation: Generation): Promise<void> {
+    const { dynamodb, catalogTable } = this.#context;
+    await sleep(2 * this.#settings.readerCacheMs);
+    await deleteGenerationTable(dynamodb, generation.table);
+    const Key = progressKey({ projection: this.view, generation: generation.id });
+    await translated(dynamodb.send(new DeleteItemCommand({ TableName: catalogTable, Key })));
+    await this.#transit(generation.id, "drop");
+  }
+
+  /** Whether running it again would end the same way. */
+  async #isBeyondRepair(id: string, error: unknown): Promise<boolean> {
+    const unfinished = unfinishedOf(await this.#entry());
+    if (unfinished?.id !== id) return false;
+    if (error instanceof VerificationFailedError || error instanceof ReplayEventError) return true;
+    return unfinished.blocked !== undefined;
+  }
+
+  #throwIfInterrupted(signal: AbortSignal | undefined): void {
+    if (signal?.aborted === true) throw new ReplayInterruptedError(`the replay of ${this.view} was interrupted`);
+  }
+
+  #soakingOf(entry: CatalogEntry): Generation {
+    const soaking = entry.generations.find(({ role }) => role === "soaking");
+    if (soaking !== undefined) return soaking;
+    throw new NothingToDoError(
+      `no former generation of ${this.view} is kept: there is nothing to go back to, or to retire`,
+    );
+  }
+
+  #generationIn(entry: CatalogEntry, id: string): Generation {
+    const generation = entry.generations.find((candidate) => candidate.id === id);
+    if (generation !== undefined) return generation;
+    throw new ReplayLostError(`generation ${id} of ${this.view} was aborted or retired by somebody else`);
+  }
+
+  #projectionOf({ version }: Generation): Projection {
+    return this.#versions.find((projection) => projection.version === version) ?? newest(this.#versions);
+  }
+
+  #entry(): Promise<CatalogEntry> {
+    return this.#context.catalog.read(this.view);
+  }
+
+  #transit(id: string, name: TransitionName, record?: TransitionRecord): Promise<CatalogEntry> {
+    return transit({ catalog: this.#context.catalog, view: this.view, versions: this.#versions }, id, name, record);
+  }
+}
+
+function unfinishedOf({ generations }: CatalogEntry): Generation | undefined {
+  return generations.find(({ role }) => role === "building" || role === "joined");
+}
+
+function newest(versions: readonly [Projection, ...Projection[]]): Projection {
+  return versions.reduce((latest, candidate) => (candidate.version > latest.version ? candidate : latest));
+}

@@ -1,0 +1,9 @@
+import type { ReplayContext } from "../engine/replay/replay-context.ts";
+import { catalogTable, views } from "./dynamodb-connection.ts";
+import { eventStore } from "./event-store-connection.ts";
+
+/** What a replay works with in this deployment. */
+export async function replayContext(): Promise<ReplayContext> {
+  const { dynamodb, catalog, tablePrefix } = views();
+  return { dynamodb, catalog, tablePrefix, catalogTable: catalogTable(tablePrefix), eventStore: await eventStore() };
+}

@@ -1,0 +1,14 @@
+/** The triggers of this deployment as data: which streams go to which function, and how. */
+import { subscriptionSettings, type SubscriptionSettings } from "../engine/delivery/subscription-settings.ts";
+import { versionsOf, viewNames } from "../projections/registry.ts";
+
+/**
+ * One per view, so that a view that is stuck or slow holds back no other. A group bears its function's deployed name: two
+ * deployments on one event store must not take each other's events.
+ */
+export function subscriptions(functionName: (name: string) => string): readonly SubscriptionSettings[] {
+  return viewNames.map((view) => {
+    const name = functionName(`project-${view}`);
+    return subscriptionSettings({ group: name, functionName: name, category: versionsOf(view)[0].category });
+  });
+}
