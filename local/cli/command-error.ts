@@ -48,13 +48,14 @@ export function reportError(error: unknown, json: boolean): void {
   process.exitCode = error instanceof CommandError ? error.exitCode : exitCodes.failure;
 }
 
-/** A port option. */
-export function portOption(flag: string, description: string, port: number): Option {
-  return new Option(`--${flag} <port>`, description).default(port).argParser((text) => {
+/** A port option; without a default it is absent unless given. */
+export function portOption(flag: string, description: string, port?: number): Option {
+  const option = new Option(`--${flag} <port>`, description).argParser((text) => {
     const number = Number(text);
     if (!/^\d+$/.test(text) || number < 1 || number > 65_535) {
       throw new InvalidArgumentError("A port is a number from 1 to 65535.");
     }
     return number;
   });
+  return port === undefined ? option : option.default(port);
 }

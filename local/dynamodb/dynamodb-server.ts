@@ -41,10 +41,15 @@ export class DynamoDBServerError extends Error {
 
 const require = createRequire(import.meta.url);
 
+/** What the server keeps in `dataDirectory`: a file, or a folder of files. */
+export function dynamodbData(dataDirectory: string, engine = availableEngine()): string {
+  return engine === "dynoxide" ? join(dataDirectory, "dynamodb.sqlite") : dataDirectory;
+}
+
 /** The command line that runs a DynamoDB server on `port`; what `start` supervises. */
 export function dynamodbCommand(port: number, dataDirectory?: string, engine = availableEngine()): string[] {
   if (engine === "dynoxide") {
-    const data = dataDirectory === undefined ? [] : ["--db-path", join(dataDirectory, "dynamodb.sqlite")];
+    const data = dataDirectory === undefined ? [] : ["--db-path", dynamodbData(dataDirectory, engine)];
     return [dynoxideBinary() ?? "dynoxide", "serve", "--host", "127.0.0.1", "--port", port.toString(), ...data];
   }
   const jar = dynamodbLocalJar();

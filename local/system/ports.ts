@@ -9,6 +9,13 @@ export async function isFree(port: number): Promise<boolean> {
   });
 }
 
+/** `port` itself if it is free and not in `taken`, else the next one that is. */
+export async function freePortNear(port: number, taken: ReadonlySet<number>): Promise<number> {
+  let candidate = port;
+  while (taken.has(candidate) || !(await isFree(candidate))) candidate = candidate === 65_535 ? 1_024 : candidate + 1;
+  return candidate;
+}
+
 export async function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");

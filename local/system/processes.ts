@@ -1,7 +1,7 @@
 /** The processes of a system on one machine, in the order in which they start. */
 import { fileURLToPath } from "node:url";
 import { relative } from "node:path";
-import { dynamodbCommand } from "../dynamodb/dynamodb-server.ts";
+import { dynamodbCommand, dynamodbData } from "../dynamodb/dynamodb-server.ts";
 import { accepts } from "./ports.ts";
 import type { ProcessDefinition } from "./supervisor.ts";
 
@@ -35,6 +35,7 @@ export function eventStoreProcess(ports: SystemPorts, dataDirectory: string): Pr
     name: "event-store",
     port: ports.eventStore,
     command: [process.execPath, fileOf("local/eventstoredb/main.ts"), ...words],
+    data: `${dataDirectory}/event-store`,
     isReady: () => accepts(ports.eventStore),
   };
 }
@@ -44,6 +45,7 @@ export function dynamodbProcess(ports: SystemPorts, dataDirectory: string): Proc
     name: "dynamodb",
     port: ports.dynamodb,
     command: dynamodbCommand(ports.dynamodb, `${dataDirectory}/dynamodb`),
+    data: dynamodbData(`${dataDirectory}/dynamodb`),
     isReady: async () => (await fetch(endpointAt(ports.dynamodb))).status > 0,
   };
 }

@@ -1,6 +1,6 @@
 /** `tidemark start`: everything on one machine, until it is told to stop. */
 import type { Command } from "commander";
-import { mkdir } from "node:fs/promises";
+import { access, constants, mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
 import {
@@ -12,7 +12,7 @@ import {
   reportingErrors,
 } from "../cli/command-error.ts";
 import { createFixedTables } from "./fixed-tables.ts";
-import { isFree } from "./ports.ts";
+import { freePortNear, isFree } from "./ports.ts";
 import {
   dynamodbProcess,
   endpointAt,
@@ -31,10 +31,10 @@ import { Supervisor } from "./supervisor.ts";
 
 interface StartOptions extends CommonOptions {
   readonly port: number;
-  readonly invokePort: number;
   readonly eventstorePort: number;
   readonly dynamodbPort: number;
-  readonly subscriberPort: number;
+  readonly invokePort?: number;
+  readonly subscriberPort?: number;
 }
 
 export function startCommand(): Command {
@@ -42,8 +42,8 @@ export function startCommand(): Command {
     .addOption(portOption("port", "port of the HTTP API", 3000))
     .addOption(portOption("eventstore-port", "port of the event store", 2113))
     .addOption(portOption("dynamodb-port", "port of DynamoDB", 8000))
-    .addOption(portOption("invoke-port", "port of the Lambda Invoke API", 3002))
-    .addOption(portOption("subscriber-port", "port of the subscriber's health page", 3003))
+    .addOption(portOption("invoke-port", "port of the Lambda Invoke API (default: 3002, or a free one)"))
+    .addOption(portOption("subscriber-port", "port of the subscriber's health page (default: 3003, or a free one)"))
     .action(async (options: StartOptions) => {
       await reportingErrors(options.json, () => start(options));
     });
@@ -59,16 +59,9 @@ async function start(options: StartOptions): Promise<void> {
       `a system runs on ${dataDirectory} already: ${where}; stop it or give --data`,
     );
   }
-  await checkPorts(options);
-  await mkdir(dataDirectory, { recursive: true });
+  const ports = await choosePorts(options);
+  await makeDirectory(dataDirectory);
 
-  const ports: SystemPorts = {
-    api: options.port,
-    invoke: options.invokePort,
-    eventStore: options.eventstorePort,
-    dynamodb: options.dynamodbPort,
-    subscriber: options.subscriberPort,
-  };
   const end = new Ending();
   const supervisor: Supervisor = new Supervisor(`${dataDirectory}/logs`, {
     notice: (line) => console.error(line),
@@ -94,6 +87,17 @@ async function start(options: StartOptions): Promise<void> {
   }
   if (end.failure !== undefined) throw end.failure;
   process.exit(process.exitCode ?? exitCodes.ok);
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+    await access(directory, constants.W_OK);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `data cannot be kept in ${directory}: name a directory that can be written with --data (${why})`;
+    throw new CommandError("DATA_DIRECTORY", message, exitCodes.failure, cause);
+  }
 }
 
 /** The moment at which the system is to stop: a signal, or a process that cannot be kept running. */
@@ -136,26 +140,33 @@ async function startAll(
   return (await supervisor.start(subscriberProcess(ports))) ? "all-ready" : "asked";
 }
 
-async function checkPorts(options: StartOptions): Promise<void> {
-  const flags: readonly (readonly [string, number])[] = [
-    ["--port", options.port],
-    ["--eventstore-port", options.eventstorePort],
-    ["--dynamodb-port", options.dynamodbPort],
-    ["--invoke-port", options.invokePort],
-    ["--subscriber-port", options.subscriberPort],
+/** Those that were asked for, or that users type, must be free; the others give way to a system that runs beside this one. */
+async function choosePorts(options: StartOptions): Promise<SystemPorts> {
+  const { port, eventstorePort, dynamodbPort, invokePort, subscriberPort } = options;
+  const asked: (readonly [string, number])[] = [
+    ["--port", port],
+    ["--eventstore-port", eventstorePort],
+    ["--dynamodb-port", dynamodbPort],
   ];
-  for (const [index, [flag, port]] of flags.entries()) {
-    const twin = flags.slice(0, index).find(([, other]) => other === port);
+  if (invokePort !== undefined) asked.push(["--invoke-port", invokePort]);
+  if (subscriberPort !== undefined) asked.push(["--subscriber-port", subscriberPort]);
+  for (const [index, [flag, wanted]] of asked.entries()) {
+    const twin = asked.slice(0, index).find(([, other]) => other === wanted);
     if (twin !== undefined) {
-      throw new CommandError("PORT_TWICE", `${twin[0]} and ${flag} are both ${port}: give two ports`, exitCodes.usage);
+      const message = `${twin[0]} and ${flag} are both ${wanted}: give two ports`;
+      throw new CommandError("PORT_TWICE", message, exitCodes.usage);
     }
-    if (!(await isFree(port))) {
+    if (!(await isFree(wanted))) {
       throw new CommandError(
         "PORT_IN_USE",
-        `port ${port} is in use: stop what listens there, or choose another with ${flag}`,
+        `port ${wanted} is in use: stop what listens there, or choose another with ${flag}`,
       );
     }
   }
+  const taken = new Set(asked.map(([, wanted]) => wanted));
+  const invoke = invokePort ?? (await freePortNear(3_002, taken));
+  const subscriber = subscriberPort ?? (await freePortNear(3_003, taken.add(invoke)));
+  return { api: port, eventStore: eventstorePort, dynamodb: dynamodbPort, invoke, subscriber };
 }
 
 function describe(dataDirectory: string, ports: SystemPorts, supervisor: Supervisor): RunningSystem {

@@ -14,6 +14,8 @@ export interface ProcessDefinition {
   readonly port: number;
   readonly command: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where it keeps its data: named when it cannot be kept running, because that may be why. */
+  readonly data?: string;
   /** Whether it answers; asked again and again until it does. */
   readonly isReady: () => Promise<boolean>;
 }
@@ -129,12 +131,15 @@ export class Supervisor {
 
   #ended(supervised: SupervisedProcess, how: string): void {
     if (this.#stopping) return;
-    const { name } = supervised.definition;
+    const { name, data } = supervised.definition;
     const said = supervised.output.trim();
     const lastWords = said === "" ? "it said nothing" : `it last said:\n${said.split("\n").slice(-10).join("\n")}`;
     if (!supervised.ready) supervised.deathsBeforeReady += 1;
     if (supervised.deathsBeforeReady >= deathsBeforeGivingUp) {
-      this.#events.failed(`${name} ended ${deathsBeforeGivingUp} times before it was ready (${how}); ${lastWords}`);
+      const where = data === undefined ? "" : `, data in ${data}`;
+      this.#events.failed(
+        `${name} ended ${deathsBeforeGivingUp} times before it was ready (${how}${where}); ${lastWords}`,
+      );
       return;
     }
     this.#spawn(supervised);
