@@ -33,11 +33,17 @@ const transientNames: ReadonlySet<string> = new Set([
   "TransactionInProgressException",
 ]);
 
+/** Of a cancelled transaction, which bears one name whatever cancelled it. */
+const transientReasons: ReadonlySet<string> = new Set(["ProvisionedThroughputExceeded", "ThrottlingError"]);
+
 /** Whether repeating the call later may succeed: throttled, timed out, or not reached at all. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ViewsUnavailableError) return true;
   if (!(error instanceof Error)) return false;
   if (transientNames.has(error.name)) return true;
+  if (error instanceof TransactionCanceledException) {
+    return (error.CancellationReasons ?? []).some(({ Code = "" }) => transientReasons.has(Code));
+  }
   const code: unknown = "code" in error ? error.code : undefined;
   return typeof code === "string" && /^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND|EHOSTUNREACH|ENETUNREACH)/.test(code);
 }

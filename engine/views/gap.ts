@@ -2,8 +2,9 @@
  * The events of a stream between a guard and a delivered event. A view is the fold of all committed events, so what
  * truncation or deletion hides from reads of the stream is taken from `$all`.
  */
+import { StreamDeletedError } from "../event-store/errors.ts";
 import type { EventStore } from "../event-store/event-store.ts";
-import { startOfAll } from "../event-store/position.ts";
+import { isAfter, startOfAll } from "../event-store/position.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import type { Guard } from "./guard.ts";
 
@@ -32,13 +33,20 @@ export async function eventsAfterGuard(
 
   const gap = missing();
   if (gap !== undefined) {
-    for await (const event of eventStore.readStream(last.stream, gap, last.revision - gap)) {
-      if (event.revision > last.revision) break;
-      found.set(event.revision, event);
+    try {
+      for await (const event of eventStore.readStream(last.stream, gap, last.revision - gap)) {
+        if (event.revision > last.revision) break;
+        found.set(event.revision, event);
+      }
+    } catch (error) {
+      // Deleted for good; its events are in `$all` still.
+      if (!(error instanceof StreamDeletedError)) throw error;
     }
   }
   if (missing() !== undefined) {
-    for await (const event of eventStore.readAll(guard?.position ?? startOfAll, last.position)) {
+    // Without an end the read is the leader's: a follower that lags would make events look scavenged.
+    for await (const event of eventStore.readAll(guard?.position ?? startOfAll)) {
+      if (isAfter(event.position, last.position)) break;
       if (event.stream === last.stream) found.set(event.revision, event);
     }
   }

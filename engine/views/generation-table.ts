@@ -8,6 +8,7 @@ import {
   DeleteTableCommand,
   DescribeTableCommand,
   type DynamoDBClient,
+  type TableDescription,
   UpdateContinuousBackupsCommand,
 } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,14 +27,15 @@ export async function createGenerationTable(
   projection: Projection,
 ): Promise<void> {
   const indexes = projection.indexes ?? [];
-  const indexed = new Set(indexes.flatMap(({ partition, sort }) => [partition, sort]));
+  // A set: an index may be on a part of the row's key too, and an attribute is declared once.
+  const keyAttributes = new Set(["pk", "sk", ...indexes.flatMap(({ partition, sort }) => [partition, sort])]);
   try {
     await translated(
       dynamodb.send(
         new CreateTableCommand({
           TableName: table,
           BillingMode: "PAY_PER_REQUEST",
-          AttributeDefinitions: [stringAttribute("pk"), stringAttribute("sk"), ...[...indexed].map(stringAttribute)],
+          AttributeDefinitions: [...keyAttributes].map(stringAttribute),
           KeySchema: [
             { AttributeName: "pk", KeyType: "HASH" },
             { AttributeName: "sk", KeyType: "RANGE" },
@@ -75,12 +77,22 @@ export async function deleteGenerationTable(dynamodb: DynamoDBClient, table: str
 
 async function untilActive(dynamodb: DynamoDBClient, table: string): Promise<void> {
   for (let waits = 0; waits < maximumWaits; waits += 1) {
-    const { Table } = await translated(dynamodb.send(new DescribeTableCommand({ TableName: table })));
+    const Table = await description(dynamodb, table);
     const indexes = Table?.GlobalSecondaryIndexes ?? [];
     if (Table?.TableStatus === "ACTIVE" && indexes.every(({ IndexStatus }) => IndexStatus === "ACTIVE")) return;
     await sleep(waitMs);
   }
   throw new ViewsUnavailableError(`table ${table} did not become active within a minute: try again`);
+}
+
+/** Undefined at first: descriptions are eventually consistent and may not know a table just made. */
+async function description(dynamodb: DynamoDBClient, table: string): Promise<TableDescription | undefined> {
+  try {
+    return (await translated(dynamodb.send(new DescribeTableCommand({ TableName: table })))).Table;
+  } catch (error) {
+    if (isNamed(error, "ResourceNotFoundException")) return undefined;
+    throw error;
+  }
 }
 
 /** Switches point-in-time recovery on. A table just made may need a while before it can; local servers have no backups. */

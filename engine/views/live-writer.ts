@@ -57,6 +57,9 @@ interface MutableReport {
 const ownedRowsAtOnce = 16;
 const maximumTries = 12;
 
+/** What EventStoreDB writes at the end of a stream that is deleted for good, at the highest revision there is. */
+const tombstoneType = "$streamDeleted";
+
 /** Brings every stream of `events` up to its last event there. */
 export async function applyEvents(writer: LiveWriter, events: Iterable<StoredEvent>): Promise<ApplyReport> {
   const report: MutableReport = { applied: 0, duplicates: 0, gapsFilled: 0, failures: [] };
@@ -71,13 +74,15 @@ class OpenStream {
   readonly name: string;
   readonly last: StoredEvent;
   readonly #writer: LiveWriter;
-  readonly #delivered: readonly StoredEvent[];
+  #delivered: readonly StoredEvent[];
   readonly #report: MutableReport;
   #expected: bigint;
   #guard: Guard | undefined;
   /** Whether the guard was read; before, it is only assumed. */
   #guardKnown = false;
   #tries = 0;
+  /** A write of several events or streams was refused: its events go one by one and alone, to find the one at fault. */
+  isSuspect = false;
   done = false;
 
   constructor(writer: LiveWriter, delivered: readonly [StoredEvent, ...StoredEvent[]], report: MutableReport) {
@@ -93,8 +98,10 @@ class OpenStream {
   async next(): Promise<StreamWrite | undefined> {
     try {
       const events = await this.#eventsAfterGuard();
+      if (this.done) return undefined;
       const { projection, generation } = this.#writer;
-      const write = writeOfEvents(projection, generation.from, this.#expected, events);
+      const candidates = this.isSuspect ? events.slice(0, 1) : events;
+      const write = writeOfEvents(projection, generation.from, this.#expected, candidates);
       if (write?.failure !== undefined && write.guard.revision === this.#expected) {
         this.fail(write.failure.revision, write.failure.error);
         return undefined;
@@ -116,6 +123,13 @@ class OpenStream {
     this.#guard = write.guard;
     if (write.failure !== undefined) this.fail(write.failure.revision, write.failure.error);
     else if (this.#expected >= this.last.revision) this.done = true;
+  }
+
+  /** Nothing of the write was taken. One bad event must neither hold back another stream nor be named by another's revision. */
+  refused(write: StreamWrite, error: unknown, alone: boolean): void {
+    const isOneEvent = alone && write.guard.revision === write.expected + 1n;
+    if (isOneEvent || isInfrastructureFailure(error)) this.fail(write.expected + 1n, error);
+    else this.isSuspect = true;
   }
 
   /** The guard was not where it was assumed: another writer came first, or events are missing before the batch. */
@@ -144,7 +158,9 @@ class OpenStream {
     if (!this.#guardKnown) await this.readGuard();
     if (this.done || this.#expected >= this.last.revision) return [];
     this.#report.gapsFilled += 1;
-    return eventsAfterGuard(this.#writer.eventStore, this.#guard, this.#delivered, this.last);
+    // Kept: a gap that takes several writes is read once.
+    this.#delivered = await eventsAfterGuard(this.#writer.eventStore, this.#guard, this.#delivered, this.last);
+    return this.#delivered;
   }
 }
 
@@ -164,7 +180,7 @@ async function applyOwned(
           if (outcome === "written") stream.written(write);
           else await stream.readGuard();
         } catch (error) {
-          stream.fail(write.expected + 1n, error);
+          stream.refused(write, error, true);
         }
       }
     }
@@ -175,15 +191,17 @@ async function applyOwned(
 /** Group after group, not at once: groups of one batch touch the same rows and would only conflict with each other. */
 async function applyShared(writer: LiveWriter, streams: readonly OpenStream[]): Promise<void> {
   for (let open = streams; open.length > 0; open = open.filter(({ done }) => !done)) {
-    const writes: StreamWrite[] = [];
+    const together: StreamWrite[] = [];
+    const alone: StreamWrite[][] = [];
     const owners = new Map<string, OpenStream>();
     for (const stream of open) {
       const write = await stream.next();
       if (write === undefined) continue;
-      writes.push(write);
+      if (stream.isSuspect) alone.push([write]);
+      else together.push(write);
       owners.set(write.stream, stream);
     }
-    for (const group of groupForTransactions(writes)) await writeGroup(writer, group, owners);
+    for (const group of [...groupForTransactions(together), ...alone]) await writeGroup(writer, group, owners);
   }
 }
 
@@ -205,7 +223,7 @@ async function writeGroup(
         continue;
       }
       const failure = isTransactionConflict(error) ? busy(writer, error) : error;
-      for (const write of group) owners.get(write.stream)?.fail(write.expected + 1n, failure);
+      for (const write of group) owners.get(write.stream)?.refused(write, failure, group.length === 1);
       return;
     }
   }
@@ -231,6 +249,8 @@ export async function readGuard(
 function byStream(events: Iterable<StoredEvent>): Map<string, [StoredEvent, ...StoredEvent[]]> {
   const streams = new Map<string, [StoredEvent, ...StoredEvent[]]>();
   for (const event of events) {
+    // A tombstone says that its stream takes no more; it is no event of the stream and changes no row.
+    if (event.type === tombstoneType) continue;
     const delivered = streams.get(event.stream);
     if (delivered === undefined) streams.set(event.stream, [event]);
     else if (!delivered.some(({ revision }) => revision === event.revision)) delivered.push(event);

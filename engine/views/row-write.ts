@@ -78,6 +78,27 @@ function sum(name: string, left: RowValue, right: number): number {
   return total;
 }
 
+/** Throws {@link RowChangeError} for names and values that no row can hold. */
+export function checkChange(change: OwnedRowChange | Pick<SharedRowChange, "add">): void {
+  if ("delete" in change) return;
+  for (const [name, value] of Object.entries("set" in change ? change.set : {})) {
+    checkName(name);
+    checkValue(name, value);
+  }
+  for (const [name, amount] of Object.entries(change.add ?? {})) {
+    checkName(name);
+    checkValue(name, amount);
+  }
+  if ("remove" in change) for (const name of change.remove) checkName(name);
+}
+
+function checkValue(name: string, value: RowValue): void {
+  if (typeof value === "number" && !Number.isSafeInteger(value)) {
+    throw new RowChangeError(`attribute "${name}": ${value} is no safe integer, the only numbers that sums keep exact`);
+  }
+  if (typeof value === "object" && value !== null) for (const inner of Object.values(value)) checkValue(name, inner);
+}
+
 function checkName(name: string): void {
   if (name === "" || name.startsWith("_") || name === "pk" || name === "sk") {
     throw new RowChangeError(`attribute name "${name}": the engine keeps "pk", "sk" and names that start with "_"`);

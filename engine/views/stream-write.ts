@@ -15,7 +15,7 @@ import { translated } from "./dynamodb.ts";
 import type { Guard } from "./guard.ts";
 import { guardAttributes, guardItemKey, guardNames, marshallRow, rowItemKey, writesName } from "./item.ts";
 import { idOfStream, isListed, type Projection, type RowKey } from "./projection.ts";
-import { andThen, noWrite, RowChangeError, type RowWrite } from "./row-write.ts";
+import { andThen, checkChange, noWrite, RowChangeError, type RowWrite } from "./row-write.ts";
 import { updateExpression } from "./update-expression.ts";
 
 /** DynamoDB's limit on a transaction. */
@@ -51,9 +51,12 @@ export function changesOf(
   const projected = { type, data: readEventData(projection.eventTypes, event), stream, revision, position };
   if (projection.rows === "one-per-stream") {
     const key = checkedKey(projection.rowOf(idOfStream(projection, stream)));
-    return [{ key, change: projection.changes(projected) }];
+    const change = projection.changes(projected);
+    checkChange(change);
+    return [{ key, change }];
   }
   const changes = projection.changes(projected).map((change) => ({ key: checkedKey(change.key), change }));
+  for (const { change } of changes) checkChange(change);
   const rows = changes.length < maximumTransactionItems ? 0 : new Set(changes.map(({ key }) => keyText(key))).size;
   if (rows >= maximumTransactionItems) {
     throw new RowChangeError(`one event changes ${rows} rows: at most 99 fit a transaction with the guard`);

@@ -99,8 +99,12 @@ export class ViewReader {
   async #generation(projection: string, id: string | undefined): Promise<Generation> {
     const generations = await this.#generations(projection);
     if (id !== undefined) {
-      const named = generations.find((generation) => generation.id === id);
-      if (named?.role === "live" || named?.role === "soaking") return named;
+      const named = readableGeneration(generations, id);
+      if (named !== undefined) return named;
+      // Another reader gave the cursor, after a swap that this one does not know of yet.
+      this.#known.delete(projection);
+      const renewed = readableGeneration(await this.#generations(projection), id);
+      if (renewed !== undefined) return renewed;
       throw new CursorError("the cursor is of a rebuilt view's former table: start again without a cursor");
     }
     const live = liveGeneration({ projection, epoch: 0, generations });
@@ -115,6 +119,10 @@ export class ViewReader {
     this.#known.set(projection, { generations, until: Date.now() + readerCacheMs });
     return generations;
   }
+}
+
+function readableGeneration(generations: readonly Generation[], id: string): Generation | undefined {
+  return generations.find((generation) => generation.id === id && ["live", "soaking"].includes(generation.role));
 }
 
 /** A start key that someone has edited lies outside the query; DynamoDB is the one to notice. */
