@@ -4,6 +4,7 @@
  */
 import { EventStoreDBClient } from "@eventstore/db-client";
 import type { LambdaClient } from "@aws-sdk/client-lambda";
+import { disposeClient } from "../event-store/dispose-client.ts";
 import type { Logger } from "../http/logger.ts";
 import { Subscription, type SubscriptionStatus } from "./subscription.ts";
 import type { SubscriptionSettings } from "./subscription-settings.ts";
@@ -39,6 +40,6 @@ export class Subscriber {
   /** Leaves every group; invocations under way get `graceMs` to end. Afterwards nothing is held and nothing times out. */
   async stop(graceMs: number): Promise<void> {
     await Promise.all(this.#subscriptions.map((subscription) => subscription.stop(graceMs)));
-    await Promise.all(this.#clients.map((client) => client.dispose()));
+    await Promise.all(this.#clients.map(disposeClient));
   }
 }

@@ -18,6 +18,7 @@ import {
   WrongExpectedVersionError,
 } from "@eventstore/db-client";
 import { ProgressDeadline, withDeadline } from "./deadline.ts";
+import { disposeClient } from "./dispose-client.ts";
 import { EventStoreError, EventStoreUnavailableError } from "./errors.ts";
 import { fromClientError, fromClientEvent } from "./from-client.ts";
 import { comparePositions, isAfter, type Position, startOfAll } from "./position.ts";
@@ -105,7 +106,7 @@ export class EventStore {
   }
 
   async dispose(): Promise<void> {
-    await this.client.dispose();
+    await disposeClient(this.client);
   }
 
   /** Reads to the end what has one event at most; leaving early would cost a reset of the stream on the connection. */

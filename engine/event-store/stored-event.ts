@@ -29,6 +29,14 @@ export interface StoredEvent {
   readonly recordedAt: Date;
 }
 
+/**
+ * Whether it only says that its stream is deleted for good. It bears the stream's name and the highest revision there is, and
+ * is no event of the stream.
+ */
+export function isTombstone({ type }: Pick<StoredEvent, "type">): boolean {
+  return type === "$streamDeleted";
+}
+
 /** An event on its way into the store. */
 export interface NewEvent {
   readonly id: string;

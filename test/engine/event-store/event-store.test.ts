@@ -47,6 +47,14 @@ describe("the event store", () => {
     return { stream, events };
   }
 
+  it("is disposed of even when a read was left with events still on their way", async () => {
+    const { stream } = await streamOf(2_000);
+    const other = EventStore.connect(server.connectionString);
+    for await (const { revision } of other.readStream(stream)) if (revision === 10n) break;
+    for await (const { stream: first } of other.readAll()) if (first !== "") break;
+    await other.dispose();
+  });
+
   it("appends and gives back what was appended", async () => {
     const stream = `counter-${randomUUID()}`;
     const first = event(1);
