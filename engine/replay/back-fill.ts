@@ -7,7 +7,7 @@
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { comparePositions, type Position } from "../event-store/position.ts";
-import type { StoredEvent } from "../event-store/stored-event.ts";
+import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import { guardItemKey, type ItemKey, rowItemKey } from "../views/item.ts";
 import { idOfStream, type Projection, readsStream } from "../views/projection.ts";
@@ -61,7 +61,7 @@ export async function backFill(options: BackFillOptions, target: Position): Prom
   try {
     for await (const round of roundsOfAll(eventStore, lease.checkpoint, target, settings.eventsAtOnce)) {
       const touched = round
-        .filter(({ stream }) => readsStream(options.projection, stream))
+        .filter((event) => readsStream(options.projection, event.stream) && !isTombstone(event))
         .map((event) => ({ event, touches: touchesOf(options, event, tableIsEmpty) }));
       await cache.load(keysToRead(touched));
       for (const { event, touches } of touched) {

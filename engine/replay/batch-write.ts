@@ -28,9 +28,16 @@ export async function writeBatch(
 ): Promise<void> {
   let left = items.map((Item) => ({ PutRequest: { Item } }));
   for (let failures = 0; ;) {
-    lease.assertHeld();
     try {
       const command = new BatchWriteItemCommand({ RequestItems: { [table]: left } });
+      // At every attempt: the client repeats a request by itself, maybe after the process was frozen past its lease.
+      command.middlewareStack.add(
+        (next) => (args) => {
+          lease.assertHeld();
+          return next(args);
+        },
+        { step: "finalizeRequest", priority: "low" },
+      );
       const { UnprocessedItems, $metadata } = await dynamodb.send(command, { abortSignal: lease.signal });
       // The client repeats a request that timed out by itself; the first copy may still land.
       if (($metadata.attempts ?? 1) > 1) lease.noteUncertainWrite();

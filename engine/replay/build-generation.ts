@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Position } from "../event-store/position.ts";
-import { type CatalogEntry, type Generation, liveGeneration } from "../views/catalog.ts";
+import { type Generation, liveGeneration } from "../views/catalog.ts";
 import { isNamed } from "../views/dynamodb.ts";
 import type { Projection } from "../views/projection.ts";
 import { backFill } from "./back-fill.ts";
@@ -14,7 +14,7 @@ import { compareWithLive, type LiveComparison } from "./live-comparison.ts";
 import type { ReplayOptions } from "./replay.ts";
 import { type ReplayContext, settingsOf } from "./replay-context.ts";
 import { transit, TransitionRefusedError } from "./transitions.ts";
-import { Verification, type VerificationReport } from "./verification.ts";
+import { Verification, VerificationFailedError, type VerificationReport } from "./verification.ts";
 
 export interface BuildReport {
   /** Events read, of all streams, since this run began: a run that goes on from a checkpoint reads only those after it. */
@@ -31,8 +31,6 @@ export interface BuildScope {
   readonly context: ReplayContext;
   readonly versions: readonly Projection[];
   readonly projection: Projection;
-  /** The catalog's entry of the view. */
-  readonly entry: CatalogEntry;
   readonly options: ReplayOptions;
 }
 
@@ -45,10 +43,12 @@ export async function buildGeneration(scope: BuildScope, generation: Generation)
   try {
     return await build(scope, generation, lease);
   } catch (error) {
+    // What looks wrong to a worker that was frozen past its lease may be what the next one has written since.
+    if (error instanceof VerificationFailedError) lease.assertHeld();
     if (isNamed(error, "ResourceNotFoundException")) {
       throw new ReplayLostError(`table ${generation.table} is gone: the replay was aborted`, { cause: error });
     }
-    throw error;
+    throw lostIfRefused(error, generation);
   } finally {
     // If DynamoDB does not take it now, the lease runs out by itself.
     await lease.release().catch(() => undefined);
@@ -56,7 +56,7 @@ export async function buildGeneration(scope: BuildScope, generation: Generation)
 }
 
 async function build(scope: BuildScope, generation: Generation, lease: Lease): Promise<BuildReport> {
-  const { context, versions, projection, entry, options } = scope;
+  const { context, versions, projection, options } = scope;
   const { observer, signal } = options;
   const { dynamodb, eventStore } = context;
   const settings = settingsOf(context);
@@ -85,7 +85,7 @@ async function build(scope: BuildScope, generation: Generation, lease: Lease): P
     target = await eventStore.tail();
   }
 
-  const live = liveGeneration(entry);
+  const live = liveGeneration(await context.catalog.read(projection.name));
   let comparison: LiveComparison | undefined;
   if (live !== undefined) {
     observer?.step?.("compare", generation);
@@ -114,10 +114,22 @@ async function takeOver(scope: BuildScope, generation: Generation): Promise<Leas
     await transit(catalog, generation.id, "claim", { worker: lease.owner });
     return lease;
   } catch (error) {
-    await lease.release().catch(() => undefined);
-    if (!(error instanceof TransitionRefusedError)) throw error;
-    throw new ReplayLostError(`generation ${generation.id} was joined or aborted by another worker`, { cause: error });
+    await giveUp(scope, generation, lease).catch(() => undefined);
+    throw lostIfRefused(error, generation);
   }
+}
+
+/** Taking the lease of a generation that was removed meanwhile has made the item of its progress anew. */
+async function giveUp({ context, projection }: BuildScope, { id }: Generation, lease: Lease): Promise<void> {
+  const { generations } = await context.catalog.read(projection.name);
+  const isThere = generations.some((generation) => generation.id === id && generation.role !== "retiring");
+  await (isThere ? lease.release() : lease.discard());
+}
+
+/** Whoever builds a generation alone is refused no transition. */
+function lostIfRefused(error: unknown, { id }: Generation): unknown {
+  if (!(error instanceof TransitionRefusedError)) return error;
+  return new ReplayLostError(`generation ${id} was joined, aborted or taken over by another worker`, { cause: error });
 }
 
 async function leaseOrWait(scope: BuildScope, generation: Generation): Promise<Lease> {

@@ -5,7 +5,7 @@
  * than the lease has run out. What a worker that ended badly had sent may still land for a while after that: `quietAt`
  * says when it no longer can, and verification waits for it.
  */
-import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { DeleteItemCommand, type DynamoDBClient, GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
@@ -102,7 +102,11 @@ export class Lease {
               values: { ":seenOwner": before.owner, ":seenUntil": before.leaseUntil },
             },
     );
-    return taken ? new Lease(scope, owner, until, quietAt, before) : { heldUntil: until };
+    if (taken) return new Lease(scope, owner, until, quietAt, before);
+    // Refused may be the client's second request, after the first had its effect and its answer was lost.
+    const after = await readProgress(scope);
+    if (after?.owner === owner) return new Lease(scope, owner, until, quietAt, before);
+    return { heldUntil: leaseEnd(after, scope.settings) };
   }
 
   /** Its holder's name, another one at every taking. */
@@ -149,6 +153,24 @@ export class Lease {
     clearTimeout(this.#end);
     await this.#renewing;
     if (!this.#lost.signal.aborted) await this.#updateOwn({ quietAt: this.#quietAt }, ["owner"]);
+  }
+
+  /** Gives it up together with all that is known of the progress: the generation is gone. */
+  async discard(): Promise<void> {
+    this.#lose("the generation is gone");
+    await this.#renewing;
+    const command = new DeleteItemCommand({
+      TableName: this.#scope.catalogTable,
+      Key: progressKey(this.#scope),
+      ConditionExpression: "#owner = :me",
+      ExpressionAttributeNames: { "#owner": "owner" },
+      ExpressionAttributeValues: { ":me": { S: this.#owner } },
+    });
+    try {
+      await translated(this.#scope.dynamodb.send(command));
+    } catch (error) {
+      if (!isNamed(error, "ConditionalCheckFailedException")) throw error;
+    }
   }
 
   #schedule(): void {

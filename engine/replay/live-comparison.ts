@@ -7,11 +7,11 @@ import { rowDifference, type Difference } from "../consistency/difference.ts";
 import { History } from "../consistency/history.ts";
 import { isSameRow } from "../consistency/plain-row.ts";
 import { pictureOfRow } from "../consistency/row-picture.ts";
-import { getItems, itemText, keyOfItem, scanItems } from "../consistency/table-items.ts";
+import { foundAttributes, getItems, itemText, keyOfItem, scanItems } from "../consistency/table-items.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions } from "../event-store/position.ts";
 import type { Generation } from "../views/catalog.ts";
-import { attributesOfItem, guardOfItem, keyOfRowItem, rowItemKey, streamOfGuardItem } from "../views/item.ts";
+import { guardOfItem, keyOfRowItem, rowItemKey, streamOfGuardItem } from "../views/item.ts";
 import type { Projection, RowAttributes, RowKey } from "../views/projection.ts";
 import { differencesListed, type Verification } from "./verification.ts";
 
@@ -76,7 +76,7 @@ async function candidatesOf(
   for await (const items of scanItems(dynamodb, live.table)) {
     for (const item of items) {
       if (streamOfGuardItem(item) !== undefined) continue;
-      const attributes = attributesOfItem(item);
+      const attributes = foundAttributes(item);
       if (Object.keys(attributes).length === 0) continue;
       inLive.set(itemText(keyOfItem(item)), { key: keyOfRowItem(item), attributes });
     }
@@ -147,7 +147,7 @@ async function judgeOwned(
   const guards = new Map([...history.streamsOf(text)].map((stream) => [stream, guard]));
   const expected = history.rowAt(text, guards);
   if (expected.outcome === "unknown") return { explanation: "undecided", key, why: expected.why };
-  const actual = item === undefined ? {} : attributesOfItem(item);
+  const actual = foundAttributes(item);
   const difference = rowDifference(key, expected.attributes, actual, isSameRow(expected.attributes, actual));
   return difference === undefined ? undefined : { explanation: "damage-in-live", difference };
 }

@@ -24,7 +24,7 @@ import {
 } from "./errors.ts";
 import { progressKey } from "./lease.ts";
 import { type ReplayContext, type ReplaySettings, settingsOf } from "./replay-context.ts";
-import { transit, type TransitionName, type TransitionRecord } from "./transitions.ts";
+import { transit, type TransitionName, type TransitionRecord, TransitionRefusedError } from "./transitions.ts";
 import { VerificationFailedError } from "./verification.ts";
 
 export type ReplayStep = "declare" | "back-fill" | "verify" | "compare" | "join" | "close-seam" | "swap" | "retire";
@@ -83,17 +83,14 @@ export class Replay {
       let built: BuildReport | undefined;
       if (declared.role === "building") {
         const projection = this.#projectionOf(declared);
-        const entry = await this.#entry();
-        built = await buildGeneration(
-          { context: this.#context, versions: this.#versions, projection, entry, options },
-          declared,
-        );
+        const scope = { context: this.#context, versions: this.#versions, projection, options };
+        built = await buildGeneration(scope, declared);
       }
       this.#throwIfInterrupted(options.signal);
       const seamEvents = await this.#closeSeam(declared.id, options);
       this.#throwIfInterrupted(options.signal);
       const { generation, former } = await this.#swap(declared.id, observer);
-      await this.#retireAllBut(former, observer);
+      await this.finishRetirements(observer);
       return {
         view: this.view,
         generation,
@@ -103,7 +100,9 @@ export class Replay {
       };
     } catch (error) {
       // What went wrong is what the caller has to know, also when this fails too.
-      if (await this.#isBeyondRepair(declared.id, error).catch(() => false)) await this.abort().catch(() => undefined);
+      if (await this.#isBeyondRepair(declared.id, error).catch(() => false)) {
+        await this.#putAway(declared).catch(() => undefined);
+      }
       throw error;
     }
   }
@@ -118,8 +117,7 @@ export class Replay {
   async abort(): Promise<Generation> {
     const unfinished = unfinishedOf(await this.#entry());
     if (unfinished === undefined) throw new NothingToDoError(`no replay of ${this.view} is unfinished`);
-    await this.#transit(unfinished.id, "abort");
-    await this.#remove(unfinished);
+    await this.#putAway(unfinished);
     return unfinished;
   }
 
@@ -137,10 +135,14 @@ export class Replay {
     return soaking;
   }
 
-  /** Removes the tables of generations whose retirement was cut off. */
-  async finishRetirements(): Promise<void> {
+  /** Removes the tables of generations that nobody writes any more, also those whose removal was cut off. */
+  async finishRetirements(observer?: ReplayObserver): Promise<void> {
     const { generations } = await this.#entry();
-    for (const generation of generations) if (generation.role === "retiring") await this.#remove(generation);
+    for (const generation of generations) {
+      if (generation.role !== "retiring") continue;
+      observer?.step?.("retire", generation);
+      await this.#remove(generation);
+    }
   }
 
   /** Finds the unfinished generation or declares one, and makes its table. */
@@ -149,7 +151,12 @@ export class Replay {
       const entry = await this.#entry();
       const unfinished = unfinishedOf(entry);
       if (unfinished !== undefined && this.#cannotGoOn(unfinished)) {
-        await this.abort();
+        try {
+          await this.#putAway(unfinished);
+        } catch (error) {
+          // Somebody else has put it away: look again.
+          if (!(error instanceof TransitionRefusedError)) throw error;
+        }
         continue;
       }
       if (unfinished === undefined && from !== undefined) await this.#checkPosition(from);
@@ -163,8 +170,20 @@ export class Replay {
         if (error instanceof CatalogConflictError) continue;
         throw error;
       }
-      await createGenerationTable(this.#context.dynamodb, generation.table, this.#projectionOf(generation));
+      if (generation.role === "building") await this.#makeTable(generation);
       return generation;
+    }
+  }
+
+  /** A table that is made after an abort has removed it would be left for ever: so the catalog is looked at once more. */
+  async #makeTable(generation: Generation): Promise<void> {
+    const { dynamodb } = this.#context;
+    await createGenerationTable(dynamodb, generation.table, this.#projectionOf(generation));
+    try {
+      this.#generationIn(await this.#entry(), generation.id);
+    } catch (error) {
+      if (error instanceof ReplayLostError) await deleteGenerationTable(dynamodb, generation.table);
+      throw error;
     }
   }
 
@@ -211,23 +230,26 @@ export class Replay {
     const { dynamodb, eventStore } = this.#context;
     const tail = await eventStore.tail();
     const projection = this.#projectionOf(generation);
-    const events = await closeSeam(
-      {
-        dynamodb,
-        eventStore,
-        projection,
-        generation,
-        eventsAtOnce: this.#settings.eventsAtOnce,
-        onEvents: (read, at) => {
-          this.#throwIfInterrupted(signal);
-          observer?.progress?.(read, at, tail);
-        },
+    const seam = {
+      dynamodb,
+      eventStore,
+      projection,
+      generation,
+      eventsAtOnce: this.#settings.eventsAtOnce,
+      onEvents: (read: number, at: Position): void => {
+        this.#throwIfInterrupted(signal);
+        observer?.progress?.(read, at, tail);
       },
-      generation.sealedTo ?? generation.verifiedTo,
-      tail,
-    );
-    await this.#transit(id, "sealed", { sealedTo: tail });
-    return events;
+    };
+    try {
+      const events = await closeSeam(seam, generation.sealedTo ?? generation.verifiedTo, tail);
+      await this.#transit(id, "sealed", { sealedTo: tail });
+      return events;
+    } catch (error) {
+      // There is no lease any more: another worker may have gone on from here, or aborted it and taken its table.
+      if (this.#generationIn(await this.#entry(), id).role !== "live") throw error;
+      return 0;
+    }
   }
 
   async #swap(
@@ -248,15 +270,9 @@ export class Replay {
     return { generation: this.#generationIn(after, id), ...(former === undefined ? {} : { former }) };
   }
 
-  /** One way back is kept; what soaked since an earlier swap makes room. */
-  async #retireAllBut(former: Generation | undefined, observer: ReplayObserver | undefined): Promise<void> {
-    const { generations } = await this.#entry();
-    for (const generation of generations) {
-      if (generation.role !== "soaking" || generation.id === former?.id) continue;
-      observer?.step?.("retire", generation);
-      await this.#transit(generation.id, "retire");
-      await this.#remove(generation);
-    }
+  async #putAway(generation: Generation): Promise<void> {
+    await this.#transit(generation.id, "abort");
+    await this.#remove(generation);
   }
 
   /** Takes the table away once no reader can still be using what it knew of the catalog. */
@@ -291,7 +307,7 @@ export class Replay {
 
   #generationIn(entry: CatalogEntry, id: string): Generation {
     const generation = entry.generations.find((candidate) => candidate.id === id);
-    if (generation !== undefined) return generation;
+    if (generation !== undefined && generation.role !== "retiring") return generation;
     throw new ReplayLostError(`generation ${id} of ${this.view} was aborted or retired by somebody else`);
   }
 

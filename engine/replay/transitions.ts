@@ -20,6 +20,8 @@ interface Transition {
   readonly to: GenerationRole | "unchanged" | "gone";
   /** What the live generation becomes by the same write. */
   readonly liveBecomes?: GenerationRole;
+  /** What the generation becomes that soaked until then. */
+  readonly soakingBecomes?: GenerationRole;
   readonly checks: readonly Check[];
 }
 
@@ -67,8 +69,11 @@ export const transitions: Readonly<Record<TransitionName, Transition>> = {
   sealed: { from: ["joined"], to: "unchanged", checks: [isDeployed] },
   /** An event could not be written to it while the live one went on: it stays out of the running. */
   block: { from: ["joined", "soaking"], to: "unchanged", checks: [] },
-  /** Readers change over at once; the generation before goes on being written, so that they can be brought back. */
-  swap: { from: ["joined"], to: "live", liveBecomes: "soaking", checks: mayBecomeLive },
+  /**
+   * Readers change over at once; the generation before goes on being written, so that they can be brought back. What soaked
+   * since an earlier swap makes room in the same write: with two of them, a rollback could bring back the wrong one.
+   */
+  swap: { from: ["joined"], to: "live", liveBecomes: "soaking", soakingBecomes: "retiring", checks: mayBecomeLive },
   /** The same write back, under the same conditions: a generation that soaks was written all the time. */
   rollback: { from: ["soaking"], to: "live", liveBecomes: "soaking", checks: mayBecomeLive },
   /** Nobody writes it any more; readers that still know it get the time of their cache before the table goes. */
@@ -120,7 +125,7 @@ function after(
   name: TransitionName,
   record: TransitionRecord,
 ): readonly Generation[] | "done" {
-  const { from, to, liveBecomes, checks } = transitions[name];
+  const { from, to, liveBecomes, soakingBecomes, checks } = transitions[name];
   const generation = entry.generations.find((candidate) => candidate.id === id);
   const what = `${name} of generation ${id} of ${entry.projection} is refused`;
   if (generation === undefined) {
@@ -136,6 +141,7 @@ function after(
   if (to === "gone") return entry.generations.filter((candidate) => candidate.id !== id);
   return entry.generations.map((candidate) => {
     if (candidate.id === id) return { ...candidate, ...record, role: to === "unchanged" ? candidate.role : to };
-    return candidate.role === "live" && liveBecomes !== undefined ? { ...candidate, role: liveBecomes } : candidate;
+    const becomes = candidate.role === "live" ? liveBecomes : candidate.role === "soaking" ? soakingBecomes : undefined;
+    return becomes === undefined ? candidate : { ...candidate, role: becomes };
   });
 }

@@ -7,21 +7,13 @@ import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { type Difference, describeDifference, rowDifference } from "../consistency/difference.ts";
 import { attributesOf, changeRow, isSameRow, type PlainRow } from "../consistency/plain-row.ts";
 import { roundsOfAll } from "../consistency/rounds-of-all.ts";
-import { getItems, itemText, keyOfItem, scanItems } from "../consistency/table-items.ts";
+import { foundAttributes, getItems, itemText, keyOfItem, scanItems } from "../consistency/table-items.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions, type Position } from "../event-store/position.ts";
-import type { StoredEvent } from "../event-store/stored-event.ts";
+import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import type { Guard } from "../views/guard.ts";
-import {
-  attributesOfItem,
-  guardItemKey,
-  guardOfItem,
-  type Item,
-  type ItemKey,
-  keyOfRowItem,
-  rowItemKey,
-} from "../views/item.ts";
+import { guardItemKey, guardOfItem, type Item, type ItemKey, keyOfRowItem, rowItemKey } from "../views/item.ts";
 import { idOfStream, type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
 import { changesOf } from "../views/stream-write.ts";
 
@@ -80,7 +72,7 @@ export class Verification {
     let events = 0;
     for await (const round of roundsOfAll(this.#eventStore, this.#at, target, 1_000)) {
       for (const event of round) {
-        if (readsStream(this.#projection, event.stream)) {
+        if (readsStream(this.#projection, event.stream) && !isTombstone(event)) {
           for (const item of this.#fold(event)) moved.set(itemText(item.key), item.key);
         }
       }
@@ -172,7 +164,7 @@ class FoundDifferences {
 
   compare(expected: ExpectedItem | undefined, actual: Item | undefined): void {
     const key = expected?.key ?? keyOfItem(actual ?? {});
-    const attributes = actual === undefined ? {} : attributesOfItem(actual);
+    const attributes = foundAttributes(actual);
     const row = attributesOf(expected?.row);
     this.#add(rowDifference(keyOfRowItem({ ...key }), row, attributes, isSameRow(row, attributes)));
     const stream = expected?.stream ?? key.pk.S ?? "";
