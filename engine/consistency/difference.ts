@@ -16,7 +16,7 @@ export type Difference =
   | { readonly kind: "guard-ahead"; readonly stream: string; readonly expected: Guard; readonly actual: Guard }
   /** At the wrong place of `$all`: a gap would be looked for in the wrong part of the log. */
   | { readonly kind: "guard-position"; readonly stream: string; readonly expected: Guard; readonly actual: Guard }
-  /** Before the stream's last event, or not there at all: events that never arrived, or would be applied twice. */
+  /** Before the last event that was there when the check began, or not there at all: events that never arrived, or would be applied twice. */
   | {
       readonly kind: "guard-behind";
       readonly stream: string;
@@ -76,20 +76,28 @@ export function rowText({ partition, sort }: RowKey): string {
 const longest = 500;
 
 function attributesText(attributes: RowAttributes): string {
-  const text = JSON.stringify(attributes);
+  const text = JSON.stringify(jsonValue(attributes));
   return text.length <= longest ? text : `${text.slice(0, longest)}...`;
 }
 
-/** For JSON, which has no 64-bit numbers: revisions and positions as text. */
+/** For JSON, which has no 64-bit numbers: revisions and positions as text, and whatever else damage has put into a row. */
 export function toJson(difference: Difference): Record<string, unknown> {
-  const value = (part: unknown): unknown => {
-    if (typeof part === "bigint") return part.toString();
-    if (isGuard(part)) return { revision: part.revision.toString(), position: formatPosition(part.position) };
-    return part;
-  };
-  return Object.fromEntries(Object.entries(difference).map(([name, part]) => [name, value(part)]));
+  return Object.fromEntries(Object.entries(difference).map(([name, part]) => [name, jsonValue(part)]));
+}
+
+function jsonValue(value: unknown): unknown {
+  if (typeof value === "bigint") return value.toString();
+  if (isGuard(value)) return { revision: value.revision.toString(), position: formatPosition(value.position) };
+  if (value instanceof Set) return [...value].map(jsonValue);
+  if (Array.isArray(value)) return value.map(jsonValue);
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, jsonValue(inner)]));
 }
 
 function isGuard(value: unknown): value is Guard {
-  return typeof value === "object" && value !== null && "revision" in value && typeof value.revision === "bigint";
+  if (typeof value !== "object" || value === null || !("revision" in value) || !("position" in value)) return false;
+  const { position } = value;
+  return (
+    typeof position === "object" && position !== null && "commit" in position && typeof position.commit === "bigint"
+  );
 }

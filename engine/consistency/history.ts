@@ -8,21 +8,30 @@ import { comparePositions, type Position } from "../event-store/position.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import type { Guard } from "../views/guard.ts";
-import { rowItemKey } from "../views/item.ts";
-import { type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
+import { guardItemKey, type ItemKey, rowItemKey } from "../views/item.ts";
+import { idOfStream, type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
 import { changesOf } from "../views/stream-write.ts";
 import { attributesOf, changeRow, type PlainRow, type RowChange } from "./plain-row.ts";
 import { roundsOfAll } from "./rounds-of-all.ts";
-import { itemText } from "./table-items.ts";
+import { itemText, possibleKey } from "./table-items.ts";
 
 export interface StreamHistory {
+  /** The last event; of revision -1 where nothing but a tombstone is left. */
   head: Guard;
+  /** The last event up to which the projection can take all; undefined where it cannot take the first. */
+  applicable: Guard | undefined;
+  /** Where the guard lies; undefined when it can lie nowhere, and then the first event is `unreadable`. */
+  readonly guardKey: ItemKey | undefined;
+  /** The guard at the start: none below it will be asked for. */
+  readonly floor: bigint;
   /** Where the events at and after the floor stand, by revision. */
   readonly positions: Map<bigint, Position>;
   /** The first event that the projection cannot take; it and those after it contribute nothing. */
   unreadable?: { readonly revision: bigint; readonly message: string };
   /** The log does not hold all of its events any more. */
   scavenged: boolean;
+  /** Revision of the tombstone of a stream that was deleted for good; a guard may stand there or at the head. */
+  tombstone?: bigint;
 }
 
 interface RowHistory {
@@ -87,11 +96,13 @@ export class History {
     const row = this.rows.get(text);
     if (row === undefined) return { outcome: "told", attributes: {} };
     for (const stream of row.streams) {
-      const guard = guards.get(stream) ?? -1n;
-      const { unreadable } = this.streams.get(stream) ?? {};
-      if (guard < this.#options.floorOf(stream)) {
+      const guard = guards.get(stream);
+      // One that has touched the row only since the guards were read: nothing of it is in `base`, and its floor says nothing.
+      if (guard === undefined) continue;
+      if (guard < this.floorOf(stream)) {
         return { outcome: "unknown", why: `the guard of ${stream} fell while it was read` };
       }
+      const unreadable = this.streams.get(stream)?.unreadable;
       if (unreadable !== undefined && guard >= unreadable.revision) {
         return { outcome: "unknown", why: `event ${unreadable.revision.toString()}@${stream} cannot be applied` };
       }
@@ -101,6 +112,24 @@ export class History {
       if (revision <= (guards.get(stream) ?? -1n)) changeRow(attributes, change);
     }
     return { outcome: "told", attributes: attributesOf(attributes) };
+  }
+
+  /** The guard of a stream at the start; -1 if there was none. */
+  floorOf(stream: string): bigint {
+    return this.streams.get(stream)?.floor ?? -1n;
+  }
+
+  headOf(stream: string): bigint {
+    return this.streams.get(stream)?.head.revision ?? -1n;
+  }
+
+  /** The first event of each stream that touches the row after the given revisions; -1 where none is given. */
+  touchesAfter(text: string, revisions: ReadonlyMap<string, bigint>): Map<string, bigint> {
+    const first = new Map<string, bigint>();
+    for (const { stream, revision } of this.rows.get(text)?.later ?? []) {
+      if (revision > (revisions.get(stream) ?? -1n) && !first.has(stream)) first.set(stream, revision);
+    }
+    return first;
   }
 
   streamsOf(text: string): ReadonlySet<string> {
@@ -120,24 +149,38 @@ export class History {
   }
 
   #add(event: StoredEvent): void {
-    const { floorOf } = this.#options;
-    const { stream: name, revision, position } = event;
-    const floor = floorOf(name);
+    const { stream: name, revision, position, type } = event;
     let stream = this.streams.get(name);
-    const expected = stream === undefined ? 0n : stream.head.revision + 1n;
-    if (stream === undefined) {
-      stream = { head: { revision, position }, positions: new Map(), scavenged: false };
-      this.streams.set(name, stream);
+    if (stream === undefined) this.streams.set(name, (stream = this.#newStream(event)));
+    if (type === tombstoneType) {
+      stream.tombstone = revision;
+      stream.positions.set(revision, position);
+      if (stream.head.revision < 0n && stream.floor >= 0n) stream.scavenged = true;
+      return;
     }
-    if (revision !== expected) stream.scavenged = true;
+    if (revision !== stream.head.revision + 1n) stream.scavenged = true;
     stream.head = { revision, position };
-    if (revision >= floor) stream.positions.set(revision, position);
+    if (revision >= stream.floor) stream.positions.set(revision, position);
     this.events += 1;
     if (stream.unreadable !== undefined) return;
     try {
-      this.#contribute(event, floor);
+      this.#contribute(event, stream.floor);
+      stream.applicable = stream.head;
     } catch (error) {
-      stream.unreadable = { revision, message: error instanceof Error ? error.message : String(error) };
+      stream.unreadable = { revision, message: messageOf(error) };
+    }
+  }
+
+  #newStream({ stream: name, revision, position }: StoredEvent): StreamHistory {
+    const { projection, floorOf } = this.#options;
+    const empty = { applicable: undefined, positions: new Map<bigint, Position>(), scavenged: false };
+    const head = { revision: -1n, position };
+    try {
+      const guardKey = guardKeyOf(projection, name);
+      return { ...empty, head, guardKey, floor: floorOf(name) };
+    } catch (error) {
+      const unreadable = { revision, message: messageOf(error) };
+      return { ...empty, head, guardKey: undefined, floor: -1n, unreadable };
     }
   }
 
@@ -146,7 +189,7 @@ export class History {
     if (comparePositions(event.position, generation.from) < 0) return;
     const { stream, revision } = event;
     for (const { key, change } of changesOf(projection, event)) {
-      const text = itemText(rowItemKey(key));
+      const text = itemText(possibleKey(rowItemKey(key)));
       if (only?.has(text) === false) continue;
       let row = this.rows.get(text);
       if (row === undefined) this.rows.set(text, (row = { key, base: new Map(), later: [], streams: new Set() }));
@@ -155,6 +198,20 @@ export class History {
       else row.later.push({ stream, revision, change });
     }
   }
+}
+
+/** Of the event that ends a stream for good. It is in `$all` under the stream's name, and no event of it. */
+const tombstoneType = "$streamDeleted";
+
+/** Where the guard of a stream lies. Throws when that is no key. */
+export function guardKeyOf(projection: Projection, stream: string): ItemKey {
+  return possibleKey(
+    projection.rows === "shared" ? guardItemKey(stream) : rowItemKey(projection.rowOf(idOfStream(projection, stream))),
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 const noStreams: ReadonlySet<string> = new Set();

@@ -2,12 +2,17 @@
 import { BatchGetItemCommand, type DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import { translated, ViewsUnavailableError } from "../views/dynamodb.ts";
-import type { Item, ItemKey } from "../views/item.ts";
+import { attributesOfItem, type Item, type ItemKey } from "../views/item.ts";
+import type { RowAttributes } from "../views/projection.ts";
+import { RowChangeError } from "../views/row-write.ts";
 
 /** DynamoDB's limit on one batch of reads. */
 const keysAtOnce = 100;
 const batchesAtOnce = 4;
 const maximumFailures = 12;
+/** DynamoDB's limits on the two parts of a key, in bytes. */
+const longestPartition = 2_048;
+const longestSort = 1_024;
 
 /** Names an item within its table; two keys never share one. */
 export function itemText({ pk, sk }: Pick<ItemKey, "pk" | "sk">): string {
@@ -17,6 +22,28 @@ export function itemText({ pk, sk }: Pick<ItemKey, "pk" | "sk">): string {
 
 export function keyOfItem(item: Item): ItemKey {
   return { pk: { S: item["pk"]?.S ?? "" }, sk: { S: item["sk"]?.S ?? "" } };
+}
+
+/** The attributes that an item shows; of one so damaged that they cannot be read, why: that equals no row. */
+export function foundAttributes(item: Item | undefined): RowAttributes {
+  if (item === undefined) return {};
+  try {
+    return attributesOfItem(item);
+  } catch (error) {
+    return { unreadable: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/**
+ * The key, if DynamoDB can hold one like it. Throws {@link RowChangeError} otherwise: asking for it would fail the reads of
+ * all the keys that are asked for with it.
+ */
+export function possibleKey(key: ItemKey): ItemKey {
+  const isPossible = (part: string, longest: number): boolean => part !== "" && Buffer.byteLength(part) <= longest;
+  const { pk, sk } = key;
+  if (isPossible(pk.S ?? "", longestPartition) && isPossible(sk.S ?? "", longestSort)) return key;
+  const limits = `1 to ${longestPartition} and 1 to ${longestSort} bytes`;
+  throw new RowChangeError(`key ${JSON.stringify([pk.S, sk.S]).slice(0, 200)}: its parts must be of ${limits}`);
 }
 
 /** All items of a table, page by page. */
@@ -39,8 +66,10 @@ export async function getItems(
   keys: readonly ItemKey[],
 ): Promise<Map<string, Item>> {
   const found = new Map<string, Item>();
-  const batches = Array.from({ length: Math.ceil(keys.length / keysAtOnce) }, (_, index) =>
-    keys.slice(index * keysAtOnce, (index + 1) * keysAtOnce),
+  // DynamoDB refuses a batch that names a key twice.
+  const distinct = [...new Map(keys.map((key) => [itemText(key), key])).values()];
+  const batches = Array.from({ length: Math.ceil(distinct.length / keysAtOnce) }, (_, index) =>
+    distinct.slice(index * keysAtOnce, (index + 1) * keysAtOnce),
   ).values();
   const work = async (): Promise<void> => {
     for (const batch of batches) {
@@ -54,7 +83,7 @@ export async function getItems(
 async function getBatch(dynamodb: DynamoDBClient, table: string, keys: readonly ItemKey[]): Promise<Item[]> {
   const items: Item[] = [];
   let left: Item[] = keys.map(({ pk, sk }) => ({ pk, sk }));
-  for (let failures = 0; ; ) {
+  for (let failures = 0; ;) {
     const request = { RequestItems: { [table]: { Keys: left, ConsistentRead: true } } };
     const { Responses, UnprocessedKeys } = await translated(dynamodb.send(new BatchGetItemCommand(request)));
     items.push(...(Responses?.[table] ?? []));

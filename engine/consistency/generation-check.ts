@@ -1,0 +1,308 @@
+/**
+ * One comparison of every row and guard of one generation with the events, while traffic runs. Reads only.
+ *
+ * A live view moves while it is checked, so each row is judged by an exact picture: the row, the guards of the streams that
+ * touch it, and the row again with its counter unmoved; what it must hold is the fold of each of those streams up to its
+ * guard. Where the guard sits in the row, one read is such a picture. Rows are looked at last, after the guards were given
+ * the time to bring in what was there when the check began, so that they are judged with all of that in them.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { comparePositions, type Position } from "../event-store/position.ts";
+import type { Generation } from "../views/catalog.ts";
+import type { Guard } from "../views/guard.ts";
+import { guardOfItem, type Item, type ItemKey, keyOfRowItem, rowItemKey, streamOfGuardItem } from "../views/item.ts";
+import type { Projection, RowKey } from "../views/projection.ts";
+import type { CheckContext } from "./check.ts";
+import { type Difference, rowDifference } from "./difference.ts";
+import { guardKeyOf, History, type StreamHistory } from "./history.ts";
+import { isSameRow } from "./plain-row.ts";
+import { pictureOfRow } from "./row-picture.ts";
+import { foundAttributes, getItems, itemText, keyOfItem, scanItems } from "./table-items.ts";
+
+export interface CheckOptions {
+  /** How long a guard may stay behind the events that were there when the check began; 10 s unless set. */
+  readonly waitForGuardsMs?: number;
+  /** Differences, and undecided rows, that are listed; all are counted. 100 unless set. */
+  readonly differencesListed?: number;
+  readonly onEvents?: (events: number, at: Position, tail: Position) => void;
+  /** Told when the check begins to wait for so many guards. */
+  readonly onWaiting?: (guards: number) => void;
+}
+
+/** A row of which nobody can say whether it is right. */
+export interface UndecidedRow {
+  readonly key: RowKey;
+  readonly why: string;
+}
+
+export interface CheckReport {
+  readonly view: string;
+  readonly generation: string;
+  readonly version: number;
+  /** Rows and guards compared. */
+  readonly rows: number;
+  readonly guards: number;
+  /** Events of the view's streams. */
+  readonly events: number;
+  readonly differenceCount: number;
+  /** The first of them. */
+  readonly differences: readonly Difference[];
+  readonly undecidedCount: number;
+  /** The first of them. */
+  readonly undecided: readonly UndecidedRow[];
+  /** Streams of which the log no longer holds every event: nobody can say what the missing ones changed. */
+  readonly scavengedStreams: number;
+}
+
+const rowsAtOnce = 100;
+const picturesAtOnce = 4;
+const firstPollMs = 25;
+const longestPollMs = 500;
+const defaultWaitForGuardsMs = 10_000;
+const defaultDifferencesListed = 100;
+
+export class GenerationCheck {
+  readonly #context: CheckContext;
+  readonly #projection: Projection;
+  readonly #generation: Generation;
+  readonly #options: CheckOptions;
+  readonly #history: History;
+  /** Items with a row, and in a view of one row a stream also those with a guard alone, by item text. */
+  readonly #rows = new Map<string, Item>();
+  /** Guards as scanned, by the text of the item that they sit in, each with a name to tell it by. */
+  readonly #guards = new Map<string, { readonly guard: Guard; readonly name: string }>();
+  /** Guards that have come on since the scan, by item text. Apart from those above, which are the history's floors. */
+  readonly #arrived = new Map<string, Guard>();
+  readonly #differences: Difference[] = [];
+  #differenceCount = 0;
+  readonly #undecided: UndecidedRow[] = [];
+  #undecidedCount = 0;
+  #compared = 0;
+  #tail: Position | undefined;
+
+  constructor(context: CheckContext, projection: Projection, generation: Generation, options: CheckOptions) {
+    this.#context = context;
+    this.#projection = projection;
+    this.#generation = generation;
+    this.#options = options;
+    this.#history = new History({
+      eventStore: context.eventStore,
+      projection,
+      generation,
+      floorOf: (stream) => this.#guards.get(itemText(guardKeyOf(projection, stream)))?.guard.revision ?? -1n,
+      onEvents: (events, at) => options.onEvents?.(events, at, this.#tail ?? at),
+    });
+  }
+
+  async run(): Promise<CheckReport> {
+    // Every event up to here must have arrived, or must do so within the wait.
+    const start = (this.#tail = await this.#context.eventStore.tail());
+    await this.#scan();
+    await this.#history.foldTo(start);
+    const stuck = await this.#waitForGuards(this.#streamsBehind());
+    // A guard may be ahead of `start`, but not of a tail that is taken after it was read.
+    await this.#history.catchUp();
+    this.#checkGuards();
+    if (this.#projection.rows === "one-per-stream") this.#checkOwnedRows(stuck);
+    else await this.#checkSharedRows();
+    for (const [stream, { expected, actual }] of stuck)
+      this.#report({ kind: "guard-behind", stream, expected, actual });
+    return {
+      view: this.#projection.name,
+      generation: this.#generation.id,
+      version: this.#generation.version,
+      rows: this.#compared,
+      guards: this.#guards.size,
+      events: this.#history.events,
+      differenceCount: this.#differenceCount,
+      differences: this.#differences,
+      undecidedCount: this.#undecidedCount,
+      undecided: this.#undecided,
+      scavengedStreams: [...this.#history.streams.values()].filter(({ scavenged }) => scavenged).length,
+    };
+  }
+
+  async #scan(): Promise<void> {
+    for await (const items of scanItems(this.#context.dynamodb, this.#generation.table)) {
+      for (const item of items) {
+        const text = itemText(keyOfItem(item));
+        const guard = guardOfItem(item);
+        const stream = streamOfGuardItem(item);
+        if (guard !== undefined) this.#guards.set(text, { guard, name: stream ?? keyOfRowItem(item).partition });
+        if (stream === undefined) this.#rows.set(text, item);
+      }
+    }
+  }
+
+  /** Streams with events that their guards have not let in, and how far those must come. */
+  #streamsBehind(): Map<string, BehindGuard> {
+    const behind = new Map<string, BehindGuard>();
+    for (const [name, { applicable, guardKey, floor }] of this.#history.streams) {
+      if (guardKey === undefined || applicable === undefined || floor >= applicable.revision) continue;
+      behind.set(name, { key: guardKey, expected: { ...applicable }, actual: undefined });
+    }
+    return behind;
+  }
+
+  /**
+   * Gives delivery the time to bring in what was there at the start. Returns what stays behind: stuck, lost or damaged. A
+   * row that its guard sits in is judged by its new item, which is as exact a picture as the scanned one.
+   */
+  async #waitForGuards(behind: Map<string, BehindGuard>): Promise<Map<string, BehindGuard>> {
+    const until = performance.now() + (this.#options.waitForGuardsMs ?? defaultWaitForGuardsMs);
+    if (behind.size > 0) this.#options.onWaiting?.(behind.size);
+    for (let poll = firstPollMs; behind.size > 0; poll = Math.min(2 * poll, longestPollMs)) {
+      const isLast = performance.now() >= until;
+      const keys = [...behind.values()].map(({ key }) => key);
+      const items = await getItems(this.#context.dynamodb, this.#generation.table, keys);
+      for (const [stream, awaited] of behind) {
+        const text = itemText(awaited.key);
+        const item = items.get(text);
+        awaited.actual = guardOfItem(item);
+        if (awaited.actual === undefined || awaited.actual.revision < awaited.expected.revision) continue;
+        behind.delete(stream);
+        this.#arrived.set(text, awaited.actual);
+        if (this.#projection.rows === "one-per-stream" && item !== undefined) this.#rows.set(text, item);
+      }
+      if (isLast) break;
+      if (behind.size > 0) await sleep(Math.min(poll, Math.max(0, until - performance.now())));
+    }
+    return behind;
+  }
+
+  #checkGuards(): void {
+    const known = new Set<string>();
+    for (const [stream, history] of this.#history.streams) {
+      const { guardKey, unreadable } = history;
+      if (unreadable !== undefined) this.#report({ kind: "event-unreadable", stream, ...unreadable });
+      if (guardKey === undefined) continue;
+      const text = itemText(guardKey);
+      known.add(text);
+      const actual = this.#guardIn(text);
+      if (actual !== undefined) this.#checkGuard(stream, history, actual);
+    }
+    for (const [text, { guard, name }] of this.#guards) {
+      if (!known.has(text)) this.#report({ kind: "guard-orphan", stream: name, actual: guard });
+    }
+  }
+
+  #checkGuard(stream: string, { head, positions, tombstone }: StreamHistory, actual: Guard): void {
+    const position = positions.get(actual.revision);
+    if (position !== undefined) {
+      const expected = { revision: actual.revision, position };
+      if (comparePositions(position, actual.position) !== 0)
+        this.#report({ kind: "guard-position", stream, expected, actual });
+      return;
+    }
+    // Where nothing but a tombstone is left, nobody can say how far the stream went.
+    const isKnown = tombstone === undefined || head.revision >= 0n;
+    if (isKnown && actual.revision > head.revision)
+      this.#report({ kind: "guard-ahead", stream, expected: head, actual });
+  }
+
+  /** An item is an exact picture: row and guard were read as one. A row that is gone took its guard with it. */
+  #checkOwnedRows(stuck: ReadonlyMap<string, BehindGuard>): void {
+    const streams = new Map<string, string>();
+    for (const [stream, { guardKey }] of this.#history.streams) {
+      if (guardKey !== undefined) streams.set(itemText(guardKey), stream);
+    }
+    for (const [text, item] of this.#rows) {
+      const stream = streams.get(text);
+      this.#compareOwned(keyOfItem(item), item, stream, this.#guardIn(text)?.revision);
+    }
+    for (const [stream, { key, expected }] of stuck) {
+      if (!this.#rows.has(itemText(key))) this.#compareOwned(key, undefined, stream, expected.revision);
+    }
+  }
+
+  #compareOwned(itemKey: ItemKey, item: Item | undefined, stream: string | undefined, guard: bigint | undefined): void {
+    const key = keyOfRowItem({ ...itemKey });
+    const guards = new Map(stream === undefined || guard === undefined ? [] : [[stream, guard]]);
+    const expected = this.#history.rowAt(itemText(itemKey), guards);
+    if (expected.outcome === "unknown") {
+      this.#leaveUndecided(key, expected.why);
+      return;
+    }
+    const actual = foundAttributes(item);
+    const isHidden = Object.keys(actual).length === 0 && Object.keys(expected.attributes).length === 0;
+    if (!isHidden) this.#compared += 1;
+    const difference = rowDifference(key, expected.attributes, actual, isSameRow(expected.attributes, actual));
+    const isScavenged = stream !== undefined && this.#history.streams.get(stream)?.scavenged === true;
+    if (difference !== undefined) this.#reportRow(difference, key, isScavenged);
+  }
+
+  async #checkSharedRows(): Promise<void> {
+    const keys = new Map<string, RowKey>();
+    for (const [text, { key }] of this.#history.rows) keys.set(text, key);
+    for (const [text, item] of this.#rows) keys.set(text, keyOfRowItem(item));
+    const isScavenged = [...this.#history.streams.values()].some(({ scavenged }) => scavenged);
+    this.#compared = keys.size;
+    const queue = (await this.#rowsNotAtRest(keys)).values();
+    const work = async (): Promise<void> => {
+      for (const key of queue) {
+        const picture = await pictureOfRow(this.#context.dynamodb, this.#generation.table, this.#history, key);
+        if (picture.outcome === "undecided") this.#leaveUndecided(key, picture.why);
+        else if (picture.outcome === "differs") this.#reportRow(picture.difference, key, isScavenged);
+      }
+    };
+    await Promise.all(Array.from({ length: picturesAtOnce }, work));
+  }
+
+  /**
+   * Most rows rest: all their streams' guards stood at their heads when they were scanned, so there is no guard to read again,
+   * and one read of many rows is a picture of each. Returns the others, and those that this does not find right.
+   */
+  async #rowsNotAtRest(keys: ReadonlyMap<string, RowKey>): Promise<RowKey[]> {
+    const left: RowKey[] = [];
+    const all = [...keys];
+    for (let start = 0; start < all.length; start += rowsAtOnce) {
+      const some = all.slice(start, start + rowsAtOnce);
+      const itemKeys = some.map(([, key]) => rowItemKey(key));
+      const items = await getItems(this.#context.dynamodb, this.#generation.table, itemKeys);
+      for (const [text, key] of some) if (!this.#agreesAtRest(text, items.get(text))) left.push(key);
+    }
+    return left;
+  }
+
+  #agreesAtRest(text: string, item: Item | undefined): boolean {
+    const heads = new Map<string, bigint>();
+    for (const stream of this.#history.streamsOf(text)) {
+      const head = this.#history.headOf(stream);
+      if (this.#history.floorOf(stream) !== head) return false;
+      heads.set(stream, head);
+    }
+    const expected = this.#history.rowAt(text, heads);
+    return expected.outcome === "told" && isSameRow(expected.attributes, foundAttributes(item));
+  }
+
+  #guardIn(text: string): Guard | undefined {
+    return this.#arrived.get(text) ?? this.#guards.get(text)?.guard;
+  }
+
+  /** Where events are gone from the log, nobody can tell a wrong row from one that counts them. */
+  #reportRow(difference: Difference, key: RowKey, isScavenged: boolean): void {
+    if (isScavenged) this.#leaveUndecided(key, "it differs, but events that may have touched it were scavenged");
+    else this.#report(difference);
+  }
+
+  #leaveUndecided(key: RowKey, why: string): void {
+    this.#undecidedCount += 1;
+    if (this.#undecided.length < this.#listed) this.#undecided.push({ key, why });
+  }
+
+  #report(difference: Difference): void {
+    this.#differenceCount += 1;
+    if (this.#differences.length < this.#listed) this.#differences.push(difference);
+  }
+
+  get #listed(): number {
+    return this.#options.differencesListed ?? defaultDifferencesListed;
+  }
+}
+
+interface BehindGuard {
+  readonly key: ItemKey;
+  readonly expected: Guard;
+  /** As last read. */
+  actual: Guard | undefined;
+}

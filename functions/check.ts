@@ -1,0 +1,89 @@
+/**
+ * Compares views with the events: by schedule every view, by hand also one, `{"view": "..."}`. Ends with an error when one is
+ * not what its events say or could not be compared, so that Lambda's `Errors` metric, and the alarm on it, tell.
+ */
+import * as z from "zod";
+import { checkViews, refuseDrift, type ViewOutcome } from "../engine/consistency/check-views.ts";
+import { describeDifference, rowText } from "../engine/consistency/difference.ts";
+import { checkMetrics } from "../engine/consistency/metrics.ts";
+import { versionsOf, viewNames } from "../projections/registry.ts";
+import { views } from "./dynamodb-connection.ts";
+import { eventStore } from "./event-store-connection.ts";
+import { functionLogger } from "./function-logger.ts";
+
+const log = functionLogger("check");
+
+const eventSchema = z.union([
+  z.object({ source: z.literal("aws.events") }).transform(() => ({ view: undefined })),
+  z.strictObject({ view: z.string().exactOptional() }),
+]);
+
+export class CheckEventError extends Error {
+  readonly code = "CHECK_EVENT_INVALID";
+  override readonly name = "CheckEventError";
+}
+
+interface CheckSummary {
+  readonly views: readonly {
+    readonly view: string;
+    readonly rows: number;
+    readonly guards: number;
+    readonly events: number;
+  }[];
+}
+
+/** Throws ViewsDriftedError after all views were checked; CheckEventError and UnknownViewError before any is. */
+export const handler = async (event: unknown): Promise<CheckSummary> => {
+  const toCheck = viewsOf(event).map((view) => ({ view, versions: versionsOf(view) }));
+  const { dynamodb, catalog, tablePrefix } = views();
+  const deployment = tablePrefix.replace(/-$/, "");
+  const outcomes: ViewOutcome[] = [];
+  for await (const outcome of checkViews({ dynamodb, catalog, eventStore: await eventStore() }, toCheck)) {
+    logOutcome(outcome);
+    // Straight to standard output: the log's own fields would not belong in a metric document.
+    process.stdout.write(`${checkMetrics(deployment, outcome)}\n`);
+    outcomes.push(outcome);
+  }
+  refuseDrift(outcomes);
+  return { views: outcomes.flatMap(summaryOf) };
+};
+
+function viewsOf(event: unknown): readonly string[] {
+  const parsed = eventSchema.safeParse(event ?? {});
+  if (!parsed.success) throw new CheckEventError('the event is not understood: send {} or {"view": "<name>"}');
+  return parsed.data.view === undefined ? viewNames : [parsed.data.view];
+}
+
+function summaryOf(outcome: ViewOutcome): CheckSummary["views"] {
+  if (outcome.outcome === "failed") return [];
+  const { view, rows, guards, events } = outcome.report;
+  return [{ view, rows, guards, events }];
+}
+
+function logOutcome(outcome: ViewOutcome): void {
+  const { view } = outcome;
+  if (outcome.outcome === "failed") {
+    log.error({ view, err: outcome.error }, "view could not be checked");
+    return;
+  }
+  const { generation, version, rows, guards, events, differenceCount, undecidedCount, scavengedStreams } =
+    outcome.report;
+  const numbers = {
+    view,
+    generation,
+    version,
+    rows,
+    guards,
+    events,
+    differenceCount,
+    undecidedCount,
+    scavengedStreams,
+  };
+  if (outcome.outcome === "agrees") {
+    log.info(numbers, "view agrees with its events");
+    return;
+  }
+  const differences = outcome.report.differences.map(describeDifference);
+  const undecided = outcome.report.undecided.map(({ key, why }) => `${rowText(key)}: ${why}`);
+  log.error({ ...numbers, differences, undecided }, "view is not known to be what its events say");
+}

@@ -1,0 +1,154 @@
+/** `tidemark check`, as a process of its own, against servers that a data directory names. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { type RunningSystem, writeRunningSystem } from "../../../local/system/running-system.ts";
+import { salesPartition } from "../../../projections/sales-by-month.ts";
+import { OrderViews } from "../../functions/order-views.ts";
+import { type Ended, runTidemark } from "../../system/started-system.ts";
+
+const july = { partition: salesPartition, sort: "1996-07#USD" };
+
+describe("tidemark check", () => {
+  let views: OrderViews;
+  let data: string;
+
+  beforeAll(async () => {
+    views = await OrderViews.made(inject("dynamodbEndpoint"));
+    await views.place("a");
+    await views.place("b");
+    await views.deliver();
+    data = await mkdtemp(join(tmpdir(), "tidemark-check-"));
+    await writeRunningSystem(system({}));
+  });
+
+  afterAll(async () => {
+    await views.stop();
+    await rm(data, { recursive: true, force: true });
+  });
+
+  const system = (change: Partial<RunningSystem>): RunningSystem => ({
+    pid: process.pid,
+    dataDirectory: data,
+    apiUrl: "http://127.0.0.1:1",
+    invokeUrl: "http://127.0.0.1:1",
+    eventStoreConnectionString: views.server.connectionString,
+    dynamodbEndpoint: inject("dynamodbEndpoint"),
+    tablePrefix: views.tablePrefix,
+    functionPrefix: "none-",
+    region: "eu-central-1",
+    processes: [],
+    ...change,
+  });
+
+  const check = (...words: readonly string[]): Promise<Ended> => runTidemark("check", ...words, "--data", data);
+
+  it("ends with 0 when all views agree, and shows its progress on stderr", async () => {
+    const { code, stdout, stderr } = await check();
+    expect({ code, stdout }).toStrictEqual({
+      code: 0,
+      stdout:
+        "order-summary: agrees with its events (2 rows, 2 guards, 2 events)\n" +
+        "sales-by-month: agrees with its events (1 rows, 2 guards, 2 events)\n",
+    });
+    expect(stderr).toMatch(
+      /^order-summary: bytes of the log: \d+ of \d+\nsales-by-month: bytes of the log: \d+ of \d+\n$/,
+    );
+  });
+
+  it("checks one view and prints one JSON document when asked to", async () => {
+    const { code, stdout } = await check("sales-by-month", "--json");
+    expect({ code, document: JSON.parse(stdout) as unknown }).toStrictEqual({
+      code: 0,
+      document: {
+        agrees: true,
+        views: [
+          {
+            view: "sales-by-month",
+            outcome: "agrees",
+            generation: "g1",
+            version: 1,
+            rows: 1,
+            guards: 2,
+            events: 2,
+            differenceCount: 0,
+            differences: [],
+            undecidedCount: 0,
+            undecided: [],
+            scavengedStreams: 0,
+          },
+        ],
+      },
+    });
+  });
+
+  it("ends with 1 and lists what differs, and what is right in the other view", async () => {
+    await views.put("sales-by-month", july, { orders: { N: "2" }, revenue: { N: "2399" } });
+    try {
+      const { code, stdout } = await check();
+      expect({ code, stdout }).toStrictEqual({
+        code: 1,
+        stdout:
+          "order-summary: agrees with its events (2 rows, 2 guards, 2 events)\n" +
+          "sales-by-month: DIFFERS from its events in 1 places (1 rows, 2 guards, 2 events)\n" +
+          '  row months / 1996-07#USD differs: expected {"orders":2,"revenue":2400}, found {"orders":2,"revenue":2399}\n',
+      });
+      const asJson = await check("--json");
+      expect({ code: asJson.code, document: JSON.parse(asJson.stdout) as unknown }).toMatchObject({
+        code: 1,
+        document: {
+          agrees: false,
+          views: [
+            { view: "order-summary", outcome: "agrees" },
+            {
+              view: "sales-by-month",
+              outcome: "differs",
+              differences: [
+                {
+                  kind: "row-differs",
+                  key: july,
+                  expected: { orders: 2, revenue: 2_400 },
+                  actual: { orders: 2, revenue: 2_399 },
+                },
+              ],
+            },
+          ],
+        },
+      });
+    } finally {
+      await views.put("sales-by-month", july, { orders: { N: "2" }, revenue: { N: "2400" } });
+    }
+  });
+
+  it("names the known views when asked for another", async () => {
+    expect(await check("no-such-view")).toStrictEqual({
+      code: 1,
+      stdout: "",
+      stderr: 'error: there is no view "no-such-view": use one of order-summary, sales-by-month\n',
+    });
+  });
+
+  it.each([
+    ["event store", { eventStoreConnectionString: "esdb://127.0.0.1:1?tls=false" }, "EVENT_STORE_UNAVAILABLE"],
+    ["DynamoDB", { dynamodbEndpoint: "http://127.0.0.1:1" }, "VIEWS_UNAVAILABLE"],
+  ])("says that the %s is down when it is", async (_, change, code) => {
+    await writeRunningSystem(system(change));
+    try {
+      const ended = await check("--json");
+      expect({ ...ended, stderr: JSON.parse(ended.stderr) as unknown }).toMatchObject({
+        code: 1,
+        stdout: "",
+        stderr: { error: { code } },
+      });
+    } finally {
+      await writeRunningSystem(system({}));
+    }
+  });
+
+  it("says so when no system runs there", async () => {
+    const { code, stderr } = await runTidemark("check", "--data", join(data, "nothing"));
+    expect(code).toBe(1);
+    expect(stderr).toContain("run npm start");
+  });
+});
