@@ -112,7 +112,7 @@ export class GenerationCheck {
       generation: this.#generation.id,
       version: this.#generation.version,
       rows: this.#compared,
-      guards: this.#guards.size,
+      guards: new Set([...this.#guards.keys(), ...this.#arrived.keys()]).size,
       events: this.#history.events,
       differenceCount: this.#differenceCount,
       differences: this.#differences,

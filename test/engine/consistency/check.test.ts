@@ -220,7 +220,9 @@ describe.each(kinds)("a check of a view of rows that are %s", (kind) => {
         setTimeout(() => void view.deliver(), 100);
       },
     });
-    expect(verdict(await checking)).toStrictEqual([]);
+    const report = await checking;
+    expect(verdict(report)).toStrictEqual([]);
+    expect([report.rows, report.guards]).toStrictEqual([kind === "shared" ? 2 : 3, 3]);
     expect(waiting).toStrictEqual([2]);
   });
 
