@@ -9,6 +9,8 @@ export default defineConfig({
     globalSetup: ["test/servers/dynamodb-for-all-tests.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What is waited for comes when it comes: machines are slow at times, and no test is about how slow.
+    expect: { poll: { timeout: 20_000, interval: 10 } },
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
   },
 });

@@ -72,7 +72,7 @@ const recordSchema = z
     revision: z.string().regex(/^\d{1,19}$/),
     position: z.string(),
     type: z.string(),
-    data: z.unknown(),
+    data: z.unknown().optional(),
     dataBase64: z.string().exactOptional(),
     // Others may write any metadata; what is looked for in it is checked where it is used.
     metadata: z.custom<EventMetadata>((value) => typeof value === "object" && value !== null),

@@ -159,9 +159,9 @@ export class Lane {
     const outcome = await this.#owner.invoke(batch);
     for (const event of batch) event.inFlight = false;
 
-    const isFailed = (event: HeldEvent): boolean => outcome.outcome !== "answered" || outcome.failed.has(event.item);
-    const succeeded = batch.filter((event) => !isFailed(event));
-    const retried = this.#owner.settle(outcome, succeeded, batch.filter(isFailed));
+    const failed = failedOf(batch, outcome);
+    const succeeded = batch.filter((event) => !failed.has(event));
+    const retried = this.#owner.settle(outcome, succeeded, [...failed]);
 
     if (this.#failures.size > 0) for (const { stream } of succeeded) this.#failures.delete(stream);
     if (outcome.outcome === "unreachable") {
@@ -217,6 +217,22 @@ export class Lane {
   #distinctRetries(): Retry[] {
     return this.#retries.size === 0 ? [] : [...new Set(this.#retries.values())];
   }
+}
+
+/**
+ * Of a stream everything from the first failure on, as Lambda reads it for its own ordered sources: a function that reports
+ * only the one event that failed must not have the events behind it acknowledged out of order.
+ */
+function failedOf(batch: readonly HeldEvent[], outcome: InvocationOutcome): ReadonlySet<HeldEvent> {
+  if (outcome.outcome !== "answered") return new Set(batch);
+  if (outcome.failed.size === 0) return new Set();
+  const streams = new Set<string>();
+  return new Set(
+    batch.filter(({ item, stream }) => {
+      if (outcome.failed.has(item)) streams.add(stream);
+      return streams.has(stream);
+    }),
+  );
 }
 
 function groupByStream(events: readonly HeldEvent[]): HeldEvent[][] {

@@ -26,9 +26,10 @@ export class CuttingProxy {
     });
   }
 
-  static async before(target: number): Promise<CuttingProxy> {
+  /** Listens on `port`, or on a free one. */
+  static async before(target: number, port = 0): Promise<CuttingProxy> {
     const proxy = new CuttingProxy(target);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => proxy.#server.listen(port, "127.0.0.1", resolve));
     const address = proxy.#server.address();
     if (typeof address === "object" && address !== null) proxy.#port = address.port;
     return proxy;

@@ -1,0 +1,229 @@
+/** What a projector does with a batch: every generation that is written now has it, or the event is reported as failed. */
+import { DeleteTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { randomUUID } from "node:crypto";
+import { pino } from "pino";
+import { beforeAll, describe, expect, it } from "vitest";
+import { projectBatch, type ProjectorContext, ViewNotPreparedError } from "../../../engine/delivery/project-batch.ts";
+import { startOfAll } from "../../../engine/event-store/position.ts";
+import { Catalog, type Generation, type GenerationRole } from "../../../engine/views/catalog.ts";
+import { VersionNotDeployedError } from "../../../engine/views/deployed-version.ts";
+import { createGenerationTable } from "../../../engine/views/generation-table.ts";
+import type { Projection } from "../../../engine/views/projection.ts";
+import {
+  changed,
+  createCatalogTable,
+  failing,
+  faultyDynamoDB,
+  newTable,
+  owned,
+  type TableContents,
+  timeout,
+  unlisted,
+  useViews,
+} from "../views/views-for-test.ts";
+
+const log = pino({ level: "silent" });
+
+describe("a projector", () => {
+  const views = useViews();
+  let catalogTable: string;
+
+  beforeAll(async () => {
+    catalogTable = await createCatalogTable(views.dynamodb);
+  });
+
+  /** A view with generations in these roles, in a catalog entry of its own. */
+  async function viewOf(...roles: readonly GenerationRole[]) {
+    const projection: Projection = { ...owned, name: `owned-${randomUUID()}` };
+    const catalog = new Catalog(views.dynamodb, catalogTable);
+    const generations: Generation[] = [];
+    for (const role of roles) {
+      const table = newTable();
+      await createGenerationTable(views.dynamodb, table, projection);
+      generations.push({ id: role, table, version: 1, role, from: startOfAll, declaredAt: "2026-11-24T00:00:00.000Z" });
+    }
+    if (roles.length > 0) await catalog.transition(await catalog.read(projection.name), generations);
+    return {
+      projection,
+      catalog,
+      contextWith: (dynamodb: DynamoDBClient): ProjectorContext => ({
+        dynamodb,
+        eventStore: views.eventStore,
+        catalog,
+        log,
+      }),
+      context: { dynamodb: views.dynamodb, eventStore: views.eventStore, catalog, log },
+      tableOf: (role: GenerationRole): string => generations.find((each) => each.role === role)?.table ?? "",
+      contents: (role: GenerationRole): Promise<TableContents> => {
+        const table = generations.find((each) => each.role === role)?.table ?? "";
+        const generation = { table, from: startOfAll };
+        return views.contents({ dynamodb: views.dynamodb, eventStore: views.eventStore, projection, generation });
+      },
+      blocked: async (): Promise<Record<string, string | undefined>> =>
+        Object.fromEntries((await catalog.read(projection.name)).generations.map(({ id, blocked }) => [id, blocked])),
+    };
+  }
+
+  const newId = (): string => randomUUID();
+  const nothingFailed = { batchItemFailures: [] };
+
+  it("writes every generation that is written, and none that is not", async () => {
+    const view = await viewOf("building", "joined", "soaking", "live", "retiring");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ set: { owner: "Ada" } })]);
+    expect(await projectBatch(view.context, [view.projection], events)).toStrictEqual(nothingFailed);
+    const rows = { [`${id}/account`]: { owner: "Ada" } };
+    for (const role of ["joined", "soaking", "live"] as const)
+      expect((await view.contents(role)).rows).toStrictEqual(rows);
+    for (const role of ["building", "retiring"] as const) expect((await view.contents(role)).rows).toStrictEqual({});
+  });
+
+  it("writes the live generation last: a reader that a swap moves to another never sees a row go back", async () => {
+    const view = await viewOf("live", "joined");
+    const order: string[] = [];
+    const watched = faultyDynamoDB("UpdateItemCommand", (_call, send) => send());
+    watched.middlewareStack.add(
+      (next) => (args) => {
+        order.push((args.input as { TableName?: string }).TableName ?? "");
+        return next(args);
+      },
+      { step: "initialize" },
+    );
+    const events = await views.append(`account-${newId()}`, [changed({ add: { sum: 1 } })]);
+    await projectBatch(view.contextWith(watched), [view.projection], events);
+    expect(order.filter((table) => table !== catalogTable)).toStrictEqual([
+      view.tableOf("joined"),
+      view.tableOf("live"),
+    ]);
+  });
+
+  it("reports a stream's events as failed from the first on that cannot be applied", async () => {
+    const view = await viewOf("live");
+    const [bad, good] = [newId(), newId()];
+    const events = [
+      ...(await views.append(`account-${bad}`, [
+        changed({ set: { sum: "text" } }),
+        changed({ add: { _engine: 1 } }),
+        unlisted,
+      ])),
+      ...(await views.append(`account-${good}`, [changed({ add: { sum: 2 } })])),
+    ];
+    expect(await projectBatch(view.context, [view.projection], events)).toStrictEqual({
+      batchItemFailures: [{ itemIdentifier: `1@account-${bad}` }, { itemIdentifier: `2@account-${bad}` }],
+    });
+    expect((await view.contents("live")).rows).toStrictEqual({
+      [`${bad}/account`]: { sum: "text" },
+      [`${good}/account`]: { sum: 2 },
+    });
+  });
+
+  it("acknowledges on no old picture: a generation that joined during the batch has the batch too", async () => {
+    const view = await viewOf("building", "live");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ add: { sum: 5 } })]);
+    let isFirst = true;
+    /** Joins right after the projector has read the catalog for the first time. */
+    class JoinedMeanwhile extends Catalog {
+      override async read(projection: string): ReturnType<Catalog["read"]> {
+        const entry = await super.read(projection);
+        if (!isFirst) return entry;
+        isFirst = false;
+        const joined = entry.generations.map((each) =>
+          each.role === "building" ? { ...each, role: "joined" as const } : each,
+        );
+        await super.transition(entry, joined);
+        return entry;
+      }
+    }
+    const catalog = new JoinedMeanwhile(views.dynamodb, catalogTable);
+    const response = await projectBatch({ ...view.context, catalog }, [view.projection], events);
+    expect(response).toStrictEqual(nothingFailed);
+    const rows = { [`${id}/account`]: { sum: 5 } };
+    expect((await view.contents("live")).rows).toStrictEqual(rows);
+    expect((await view.contents("building")).rows).toStrictEqual(rows);
+  });
+
+  it("does not let a generation that no reader sees hold back the live one: what fails in it blocks it", async () => {
+    const view = await viewOf("joined", "live");
+    const stricter: Projection = {
+      ...view.projection,
+      version: 2,
+      changes: () => ({ add: { _reserved: 1 } }),
+    };
+    const entry = await view.catalog.read(view.projection.name);
+    await view.catalog.transition(
+      entry,
+      entry.generations.map((each) => (each.role === "joined" ? { ...each, version: 2 } : each)),
+    );
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ add: { sum: 1 } })]);
+    expect(await projectBatch(view.context, [view.projection, stricter], events)).toStrictEqual(nothingFailed);
+    expect((await view.contents("live")).rows).toStrictEqual({ [`${id}/account`]: { sum: 1 } });
+    expect(await view.blocked()).toStrictEqual({
+      joined: expect.stringContaining('attribute name "_reserved"') as string,
+      live: undefined,
+    });
+    // From here on it is left alone.
+    const more = await views.append(`account-${id}`, [changed({ add: { sum: 1 } })]);
+    expect(await projectBatch(view.context, [view.projection, stricter], more)).toStrictEqual(nothingFailed);
+    expect((await view.contents("joined")).rows).toStrictEqual({});
+  });
+
+  it("tries a throttled generation beside the live one a few times before it gives it up", async () => {
+    const view = await viewOf("joined", "live");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ add: { sum: 1 } })]);
+    const throttled = faultyDynamoDB("UpdateItemCommand", failing(2, timeout));
+    expect(await projectBatch(view.contextWith(throttled), [view.projection], events)).toStrictEqual(nothingFailed);
+    expect(await view.blocked()).toStrictEqual({ joined: undefined, live: undefined });
+    expect((await view.contents("joined")).rows).toStrictEqual({ [`${id}/account`]: { sum: 1 } });
+  });
+
+  it("blocks nothing when the live generation is throttled: the events are reported, and come again", async () => {
+    const view = await viewOf("live");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ add: { sum: 1 } })]);
+    const throttled = faultyDynamoDB("UpdateItemCommand", failing(1_000, timeout));
+    expect(await projectBatch(view.contextWith(throttled), [view.projection], events)).toStrictEqual({
+      batchItemFailures: [{ itemIdentifier: `0@account-${id}` }],
+    });
+    expect(await projectBatch(view.context, [view.projection], events)).toStrictEqual(nothingFailed);
+    expect((await view.contents("live")).rows).toStrictEqual({ [`${id}/account`]: { sum: 1 } });
+  });
+
+  it("goes on when a soaking generation was retired under it, and its table is gone", async () => {
+    const view = await viewOf("soaking", "live");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ add: { sum: 1 } })]);
+    await views.dynamodb.send(new DeleteTableCommand({ TableName: view.tableOf("soaking") }));
+    let isFirst = true;
+    class RetiredMeanwhile extends Catalog {
+      override async read(projection: string): ReturnType<Catalog["read"]> {
+        const entry = await super.read(projection);
+        if (isFirst)
+          await super.transition(
+            entry,
+            entry.generations.filter(({ role }) => role === "live"),
+          );
+        isFirst = false;
+        return entry;
+      }
+    }
+    const catalog = new RetiredMeanwhile(views.dynamodb, catalogTable);
+    expect(await projectBatch({ ...view.context, catalog }, [view.projection], events)).toStrictEqual(nothingFailed);
+    expect((await view.contents("live")).rows).toStrictEqual({ [`${id}/account`]: { sum: 1 } });
+  });
+
+  it("refuses to write a live generation with other code than made it", async () => {
+    const view = await viewOf("live");
+    const events = await views.append(`account-${newId()}`, [changed({ add: { sum: 1 } })]);
+    const other: Projection = { ...view.projection, version: 2 };
+    await expect(projectBatch(view.context, [other], events)).rejects.toThrow(VersionNotDeployedError);
+  });
+
+  it("says so when the view has no generation yet", async () => {
+    const view = await viewOf();
+    const events = await views.append(`account-${newId()}`, [changed({ add: { sum: 1 } })]);
+    await expect(projectBatch(view.context, [view.projection], events)).rejects.toThrow(ViewNotPreparedError);
+  });
+});

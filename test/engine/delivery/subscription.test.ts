@@ -1,0 +1,263 @@
+/** The trigger on a real event store: everything arrives, in order, whoever is killed, cut off or failing. */
+import { randomUUID } from "node:crypto";
+import { binaryEvent, EventStoreDBClient, jsonEvent } from "@eventstore/db-client";
+import { pino } from "pino";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { itemIdentifier } from "../../../engine/delivery/event-record.ts";
+import { Subscriber } from "../../../engine/delivery/subscriber.ts";
+import { Subscription } from "../../../engine/delivery/subscription.ts";
+import { subscriptionSettings, type SubscriptionSettings } from "../../../engine/delivery/subscription-settings.ts";
+import { CuttingProxy } from "../commands/cutting-proxy.ts";
+import { useEventStore } from "../../local/eventstoredb/event-store-for-test.ts";
+import { type FunctionForTest, InvokeApi, succeeds } from "./invoke-api.ts";
+
+const log = pino({ level: "silent" });
+
+describe("a subscription", () => {
+  const store = useEventStore();
+  let api: InvokeApi;
+  let lambda: ReturnType<InvokeApi["connect"]>;
+  const running: Subscription[] = [];
+
+  beforeAll(async () => {
+    api = await InvokeApi.start();
+    lambda = api.connect();
+  });
+
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((subscription) => subscription.stop(500)));
+    api.behave(succeeds);
+    api.invocations.length = 0;
+    api.mostRunning = 0;
+  });
+
+  afterAll(async () => {
+    lambda.destroy();
+    await api.stop();
+  });
+
+  /** Settings for a category of its own, which nothing else in the store belongs to. */
+  function settingsFor(category: string, change: Partial<SubscriptionSettings> = {}): SubscriptionSettings {
+    const retry = { baseMs: 5, maximumMs: 50 };
+    return subscriptionSettings({ group: `g${category}`, functionName: "f", category, retry, ...change });
+  }
+
+  function started(settings: SubscriptionSettings, client: EventStoreDBClient = store.client): Subscription {
+    const subscription = new Subscription(settings, { client, lambda, log });
+    subscription.start();
+    running.push(subscription);
+    return subscription;
+  }
+
+  const newCategory = (): string => `c${randomUUID().replaceAll("-", "")}`;
+
+  /** Appends `each` events to each of so many streams, and returns their item identifiers in order. */
+  async function append(category: string, streams: number, each: number): Promise<string[]> {
+    const items: string[] = [];
+    for (let index = 0; index < streams; index += 1) {
+      const stream = `${category}-${index}`;
+      const events = Array.from({ length: each }, () => jsonEvent({ type: "Happened", data: { stream } }));
+      const { nextExpectedRevision: last } = await store.client.appendToStream(stream, events);
+      for (let revision = last - BigInt(each) + 1n; revision <= last; revision += 1n) {
+        items.push(itemIdentifier({ stream, revision }));
+      }
+    }
+    return items;
+  }
+
+  /** A function that notes the effect of each event it takes; `behave` may fail some of them first. */
+  function noting(behave: FunctionForTest = succeeds): { readonly effects: string[]; readonly play: FunctionForTest } {
+    const effects: string[] = [];
+    const play: FunctionForTest = async (events) => {
+      const behaviour = await behave(events);
+      if ("failed" in behaviour) {
+        effects.push(...events.map(itemIdentifier).filter((item) => !behaviour.failed.includes(item)));
+      }
+      return behaviour;
+    };
+    api.behave(play);
+    return { effects, play };
+  }
+
+  const sorted = (items: readonly string[]): string[] => [...new Set(items)].sort();
+
+  it("delivers what was there before its group was made, and what comes after", async () => {
+    const category = newCategory();
+    const before = await append(category, 20, 3);
+    const { effects } = noting();
+    const subscription = started(settingsFor(category));
+    await expect.poll(() => sorted(effects)).toStrictEqual(sorted(before));
+    const after = await append(category, 20, 1);
+    await expect.poll(() => sorted(effects)).toStrictEqual(sorted([...before, ...after]));
+    await expect.poll(() => subscription.status).toMatchObject({ connected: true, held: 0, acknowledged: 80 });
+  });
+
+  it("delivers streams of its category only", async () => {
+    const category = newCategory();
+    await append(`${category}x`, 1, 1);
+    await append("another", 1, 1);
+    const wanted = await append(category, 1, 1);
+    const { effects } = noting();
+    started(settingsFor(category));
+    await expect.poll(() => effects).toStrictEqual(wanted);
+  });
+
+  it("delivers data that is not JSON", async () => {
+    const category = newCategory();
+    await store.client.appendToStream(`${category}-0`, binaryEvent({ type: "Bytes", data: new Uint8Array([1, 2]) }));
+    const { effects } = noting();
+    started(settingsFor(category));
+    await expect.poll(() => effects).toStrictEqual([`0@${category}-0`]);
+  });
+
+  it("keeps each stream in order and in one invocation at a time, with lanes in parallel", async () => {
+    const category = newCategory();
+    const all = await append(category, 30, 10);
+    const together: string[] = [];
+    const under = new Set<string>();
+    const { effects } = noting(async (events) => {
+      const streams = new Set(events.map(({ stream }) => stream));
+      for (const stream of streams) {
+        if (under.has(stream)) together.push(stream);
+        under.add(stream);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      for (const stream of streams) under.delete(stream);
+      return { failed: [] };
+    });
+    started(settingsFor(category, { batchSize: 20, lanes: 4 }));
+    await expect.poll(() => effects.length).toBe(all.length);
+    expect(together).toStrictEqual([]);
+    expect(api.mostRunning).toBe(4);
+    for (let index = 0; index < 30; index += 1) {
+      const of = (items: readonly string[]): string[] => items.filter((item) => item.endsWith(`${category}-${index}`));
+      expect(of(effects)).toStrictEqual(of(all));
+    }
+  });
+
+  it("acknowledges after the effect: what failed is given to the next consumer", async () => {
+    const category = newCategory();
+    const [first = "", second = ""] = await append(category, 2, 1);
+    noting((events) => ({ failed: events.map(itemIdentifier).filter((item) => item === second) }));
+    const one = started(settingsFor(category));
+    await expect.poll(() => one.status.acknowledged).toBe(1);
+    running.splice(0);
+    await one.stop(500);
+    const { effects } = noting();
+    started(settingsFor(category));
+    await expect.poll(() => effects).toStrictEqual([second]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(effects).not.toContain(first);
+  });
+
+  it("holds a bounded number of events while the function is slow", async () => {
+    const category = newCategory();
+    await append(category, 10, 100);
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    const { effects } = noting(async () => {
+      await gate;
+      return { failed: [] };
+    });
+    const subscription = started(settingsFor(category, { batchSize: 10, lanes: 2 }));
+    await expect.poll(() => subscription.status.held).toBe(40);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(subscription.status.held).toBe(40);
+    release();
+    await expect.poll(() => sorted(effects).length).toBe(1_000);
+  });
+
+  it("loses nothing when the function crashes, hangs up, answers nonsense or cannot be reached", async () => {
+    const category = newCategory();
+    const all = await append(category, 40, 5);
+    const troubles = [
+      { threw: "crash" },
+      { connection: "breaks" },
+      { answer: "nonsense" },
+      { status: 429, errorType: "TooManyRequestsException" },
+      { status: 500, errorType: "ServiceException" },
+    ] as const;
+    let calls = 0;
+    const { effects } = noting(() => {
+      const trouble = troubles[Math.floor(calls / 2) % 8];
+      calls += 1;
+      return trouble ?? { failed: [] };
+    });
+    const subscription = started(settingsFor(category, { batchSize: 25 }));
+    await expect.poll(() => sorted(effects)).toStrictEqual(sorted(all));
+    await expect.poll(() => subscription.status.held).toBe(0);
+    expect(subscription.status.failedInvocations).toBeGreaterThan(4);
+  });
+
+  it("connects again for ever, and loses nothing when its connection is cut", async () => {
+    const category = newCategory();
+    const proxy = await CuttingProxy.before(store.server.port);
+    const client = EventStoreDBClient.connectionString(proxy.connectionString);
+    const { effects } = noting(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      return { failed: [] };
+    });
+    const all = await append(category, 50, 10);
+    const subscription = started(settingsFor(category, { batchSize: 5 }), client);
+    for (let cuts = 0; cuts < 3; cuts += 1) {
+      const reached = effects.length;
+      await expect.poll(() => effects.length).toBeGreaterThan(Math.min(reached + 20, 499));
+      proxy.cut();
+    }
+    await expect.poll(() => sorted(effects)).toStrictEqual(sorted(all));
+    await expect.poll(() => subscription.status).toMatchObject({ connected: true, held: 0 });
+    await subscription.stop(500);
+    running.splice(0);
+    await proxy.stop();
+    await client.dispose().catch(() => undefined);
+  });
+
+  it("lets two consumers compete: both work, and nothing is lost when one is gone without a farewell", async () => {
+    const category = newCategory();
+    const all = await append(category, 60, 5);
+    const proxy = await CuttingProxy.before(store.server.port);
+    const client = EventStoreDBClient.connectionString(proxy.connectionString);
+    const { effects } = noting(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return { failed: [] };
+    });
+    const settings = settingsFor(category, { batchSize: 5, lanes: 2 });
+    const one = started(settings, client);
+    const two = started(settings);
+    await expect.poll(() => Math.min(one.status.acknowledged, two.status.acknowledged)).toBeGreaterThan(10);
+    await proxy.stop();
+    await expect.poll(() => sorted(effects)).toStrictEqual(sorted(all));
+    await client.dispose().catch(() => undefined);
+  });
+
+  it("leaves no event to time out when it stops: the next consumer has them at once", async () => {
+    const category = newCategory();
+    const all = await append(category, 5, 20);
+    api.behave(() => ({ connection: "hangs" }));
+    const one = started(settingsFor(category, { batchSize: 10 }));
+    await expect.poll(() => one.status.invocations).toBeGreaterThan(0);
+    running.splice(0);
+    await one.stop(20);
+    expect(one.status.connected).toBe(false);
+    const { effects } = noting();
+    started(settingsFor(category));
+    await expect.poll(() => sorted(effects)).toStrictEqual(sorted(all));
+  });
+
+  it("waits for a store that is not there yet", async () => {
+    const category = newCategory();
+    const all = await append(category, 1, 1);
+    const proxy = await CuttingProxy.before(store.server.port);
+    const { connectionString } = proxy;
+    await proxy.stop();
+    const { effects } = noting();
+    const late = new Subscriber([settingsFor(category)], { connectionString, lambda, log });
+    late.start();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(late.status).toMatchObject([{ connected: false, acknowledged: 0 }]);
+    const again = await CuttingProxy.before(store.server.port, Number(/:(\d+)\?/.exec(connectionString)?.[1]));
+    await expect.poll(() => effects).toStrictEqual(all);
+    await late.stop(500);
+    await again.stop();
+  });
+});
