@@ -1,4 +1,7 @@
-/** A command over the raw client's read and append of the same events, at concurrency 1 and 8. */
+/**
+ * Commands over the raw client's reads and appends of the same events: both make two round trips a command, with the same
+ * data, metadata and expected revisions. At concurrency 1 and 8.
+ */
 import { EventStoreDBClient, jsonEvent, StreamNotFoundError } from "@eventstore/db-client";
 import { randomUUID } from "node:crypto";
 import type { OrderCommand } from "../domain/ordering/commands.ts";
@@ -9,7 +12,8 @@ import { orderIdSchema } from "../domain/kernel/schemas.ts";
 import { handleCommand } from "../engine/commands/handle-command.ts";
 import { commandDigest } from "../engine/commands/idempotency.ts";
 import { EventStore } from "../engine/event-store/event-store.ts";
-import { compare, type Comparison } from "./side-by-side.ts";
+import type { Servers } from "./servers.ts";
+import { compare, type Comparison, plainSubject } from "./side-by-side.ts";
 
 const body = {
   customerId: "VINET",
@@ -22,25 +26,24 @@ const body = {
 
 const orders = { category: "order", decider: orderDecider, eventTypes: orderingEventTypes };
 
-/** Places and cancels `count` orders: two loads, two decisions, two appends each. */
-export async function compareCommands(connectionString: string, count: number, rounds: number): Promise<Comparison[]> {
-  const store = EventStore.connect(connectionString);
-  const client = EventStoreDBClient.connectionString(connectionString);
-  const comparisons: Comparison[] = [];
-  for (const concurrency of [1, 8]) {
-    comparisons.push(
-      await compare(
+/** A run places and cancels `count` orders: two loads, two decisions, two appends each. */
+export async function* compareCommands(servers: Servers, count: number, rounds: number): AsyncGenerator<Comparison> {
+  const store = EventStore.connect(servers.connectionString);
+  const client = EventStoreDBClient.connectionString(servers.connectionString);
+  try {
+    for (const concurrency of [1, 8]) {
+      yield await compare(
         `command over read + append, concurrency ${concurrency}`,
         "commands",
         rounds,
-        { name: "ours", run: () => together(count, concurrency, () => placeAndCancel(store)) },
-        { name: "raw", run: () => together(count, concurrency, () => readAndAppendTwice(client)) },
-      ),
-    );
+        plainSubject(() => together(count, concurrency, () => placeAndCancel(store))),
+        plainSubject(() => together(count, concurrency, () => readAndAppendTwice(client))),
+      );
+    }
+  } finally {
+    await client.dispose();
+    await store.dispose();
   }
-  await store.dispose();
-  await client.dispose();
-  return comparisons;
 }
 
 async function placeAndCancel(store: EventStore): Promise<void> {

@@ -3,10 +3,22 @@
  * the rounds' ratios. Machines are noisy and differ; a ratio taken side by side repeats where a rate does not.
  */
 
+/** Work that was done: so many commands, events or rows in so many seconds. */
+export interface Measured {
+  readonly units: number;
+  readonly seconds: number;
+}
+
+/** A subject ready to do its work once. */
+export interface Prepared {
+  readonly run: () => Promise<Measured>;
+  /** Puts away what was prepared; also called when `run` failed. */
+  readonly clear?: () => Promise<void>;
+}
+
 export interface Subject {
-  readonly name: string;
-  /** Does the work once and returns how many units it did: commands, events, rows. */
-  run(): Promise<number>;
+  /** Makes ready for one run what is no part of the work: an empty table, a group that has delivered nothing. */
+  readonly prepare: () => Promise<Prepared>;
 }
 
 export interface Comparison {
@@ -22,6 +34,18 @@ export interface Comparison {
   readonly highest: number;
 }
 
+/** Work that needs nothing made ready; `work` returns the units it did. */
+export function plainSubject(work: () => Promise<number>): Subject {
+  const prepared = { run: () => timed(work) };
+  return { prepare: () => Promise.resolve(prepared) };
+}
+
+export async function timed(work: () => Promise<number>): Promise<Measured> {
+  const start = performance.now();
+  const units = await work();
+  return { units, seconds: (performance.now() - start) / 1_000 };
+}
+
 /** Runs a round of each, in alternating order so that neither always comes first, after one round that does not count. */
 export async function compare(
   name: string,
@@ -32,12 +56,16 @@ export async function compare(
 ): Promise<Comparison> {
   const rates: { ours: number; raw: number }[] = [];
   for (let round = 0; round <= rounds; round += 1) {
-    const first = round % 2 === 0 ? ours : raw;
-    const second = round % 2 === 0 ? raw : ours;
-    const firstRate = await rate(first);
-    const secondRate = await rate(second);
-    if (round === 0) continue;
-    rates.push(first === ours ? { ours: firstRate, raw: secondRate } : { ours: secondRate, raw: firstRate });
+    let oursRate: number;
+    let rawRate: number;
+    if (round % 2 === 0) {
+      oursRate = await rate(ours);
+      rawRate = await rate(raw);
+    } else {
+      rawRate = await rate(raw);
+      oursRate = await rate(ours);
+    }
+    if (round > 0) rates.push({ ours: oursRate, raw: rawRate });
   }
   const ratios = rates.map((pair) => pair.ours / pair.raw);
   return {
@@ -62,10 +90,14 @@ export function format(comparison: Comparison): string {
   ].join("\n");
 }
 
-async function rate(subject: Subject): Promise<number> {
-  const start = performance.now();
-  const units = await subject.run();
-  return units / ((performance.now() - start) / 1_000);
+async function rate({ prepare }: Subject): Promise<number> {
+  const { run, clear } = await prepare();
+  try {
+    const { units, seconds } = await run();
+    return units / seconds;
+  } finally {
+    await clear?.();
+  }
 }
 
 function median(values: readonly number[]): number {

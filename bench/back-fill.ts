@@ -1,0 +1,155 @@
+/**
+ * The back-fill of a replay over the slower of its two halves done alone with the plain clients: a read of the whole log, and
+ * batch writes of the same final items with as many batches in flight. 1 is a back-fill that hides the one behind the other
+ * and folds for nothing.
+ */
+import { BatchWriteItemCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { EventStoreDBClient } from "@eventstore/db-client";
+import { scanItems } from "../engine/consistency/table-items.ts";
+import { EventStore } from "../engine/event-store/event-store.ts";
+import { startOfAll } from "../engine/event-store/position.ts";
+import { backFill } from "../engine/replay/back-fill.ts";
+import { Lease } from "../engine/replay/lease.ts";
+import { defaultReplaySettings } from "../engine/replay/replay-context.ts";
+import { connectDynamoDB } from "../engine/views/dynamodb.ts";
+import { deleteGenerationTable } from "../engine/views/generation-table.ts";
+import type { Item } from "../engine/views/item.ts";
+import type { Projection } from "../engine/views/projection.ts";
+import { catalogTable } from "../functions/dynamodb-connection.ts";
+import { createFixedTables } from "../local/system/fixed-tables.ts";
+import { region, tablePrefix } from "../local/system/processes.ts";
+import { orderSummary } from "../projections/order-summary.ts";
+import { salesByMonth } from "../projections/sales-by-month.ts";
+import { freshTable } from "./fresh-table.ts";
+import type { OrderLog } from "./order-log.ts";
+import type { Servers } from "./servers.ts";
+import { compare, type Comparison, type Prepared, type Subject, timed } from "./side-by-side.ts";
+
+interface Connections {
+  readonly store: EventStore;
+  readonly client: EventStoreDBClient;
+  readonly dynamodb: DynamoDBClient;
+}
+
+/** `log` is what the event store of `servers` holds. */
+export async function* compareBackFill(servers: Servers, log: OrderLog, rounds: number): AsyncGenerator<Comparison> {
+  const connections: Connections = {
+    store: EventStore.connect(servers.connectionString),
+    client: EventStoreDBClient.connectionString(servers.connectionString),
+    dynamodb: connectDynamoDB({ region, endpoint: servers.dynamodbEndpoint }),
+  };
+  try {
+    await createFixedTables(connections.dynamodb, tablePrefix);
+    for (const projection of [salesByMonth, orderSummary]) {
+      const items = await finalItems(connections, projection, log);
+      yield await compare(
+        `back-fill of ${projection.name} over the slower of raw read and raw batch write`,
+        "events",
+        rounds,
+        { prepare: () => prepareBackFill(connections, projection, log) },
+        raw(connections, projection, log, items),
+      );
+    }
+  } finally {
+    connections.dynamodb.destroy();
+    await connections.client.dispose();
+    await connections.store.dispose();
+  }
+}
+
+async function prepareBackFill(
+  { store, dynamodb }: Connections,
+  projection: Projection,
+  log: OrderLog,
+): Promise<Required<Prepared> & { readonly table: string }> {
+  const table = await freshTable(dynamodb, projection);
+  const lease = await Lease.acquire({
+    dynamodb,
+    catalogTable: catalogTable(tablePrefix),
+    projection: projection.name,
+    generation: table,
+    settings: defaultReplaySettings,
+    isWanted: () => Promise.resolve(true),
+  });
+  if (!(lease instanceof Lease)) throw new Error("a generation of this run is leased to somebody else");
+  const target = await store.tail();
+  const generation = { table, from: startOfAll };
+  const options = { dynamodb, eventStore: store, projection, generation, lease, settings: defaultReplaySettings };
+  const onEvents = (): void => lease.assertHeld();
+  return {
+    table,
+    run: () =>
+      timed(async () => {
+        const { relevant } = await backFill({ ...options, onEvents }, target);
+        return counted(relevant, log);
+      }),
+    clear: async () => {
+      await lease.release();
+      await deleteGenerationTable(dynamodb, table);
+    },
+  };
+}
+
+/** What a back-fill leaves in the table. */
+async function finalItems(connections: Connections, projection: Projection, log: OrderLog): Promise<Item[]> {
+  const { run, clear, table } = await prepareBackFill(connections, projection, log);
+  try {
+    await run();
+    const all: Item[] = [];
+    for await (const items of scanItems(connections.dynamodb, table)) all.push(...items);
+    return all;
+  } finally {
+    await clear();
+  }
+}
+
+function raw(
+  { client, dynamodb }: Connections,
+  projection: Projection,
+  log: OrderLog,
+  items: readonly Item[],
+): Subject {
+  return {
+    prepare: async () => {
+      const table = await freshTable(dynamodb, projection);
+      return {
+        run: async () => {
+          const read = await timed(() => readLog(client, projection, log));
+          const written = await timed(() => writeItems(dynamodb, table, items));
+          return { units: read.units, seconds: Math.max(read.seconds, written.seconds) };
+        },
+        clear: () => deleteGenerationTable(dynamodb, table),
+      };
+    },
+  };
+}
+
+/** Counts the events of the projection's streams, as the back-fill's report does. */
+async function readLog(client: EventStoreDBClient, { category }: Projection, log: OrderLog): Promise<number> {
+  let relevant = 0;
+  for await (const { event } of client.readAll())
+    if (event?.streamId.startsWith(`${category}-`) === true) relevant += 1;
+  return counted(relevant, log);
+}
+
+const itemsPerBatch = 25;
+
+async function writeItems(dynamodb: DynamoDBClient, table: string, items: readonly Item[]): Promise<number> {
+  const batches = Array.from({ length: Math.ceil(items.length / itemsPerBatch) }, (_, index) =>
+    items.slice(index * itemsPerBatch, (index + 1) * itemsPerBatch),
+  ).values();
+  const work = async (): Promise<void> => {
+    for (const batch of batches) {
+      const puts = batch.map((Item) => ({ PutRequest: { Item } }));
+      const { UnprocessedItems } = await dynamodb.send(new BatchWriteItemCommand({ RequestItems: { [table]: puts } }));
+      if (Object.keys(UnprocessedItems ?? {}).length > 0) throw new Error("the DynamoDB server left items unprocessed");
+    }
+  };
+  await Promise.all(Array.from({ length: defaultReplaySettings.batchesAtOnce }, work));
+  return items.length;
+}
+
+function counted(events: number, log: OrderLog): number {
+  if (events !== log.events) throw new Error(`${events} events were read of ${log.events} in the log`);
+  return events;
+}

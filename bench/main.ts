@@ -1,0 +1,161 @@
+/**
+ * `npm run bench`: how fast the engine is, as ratios to the raw clients doing the same work on the same servers. A ratio
+ * carries over to another machine better than a rate does; rates are printed beside it.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { availableParallelism, cpus } from "node:os";
+import { EventStore } from "../engine/event-store/event-store.ts";
+import { exitCodes, reportError } from "../local/cli/command-error.ts";
+import { availableEngine } from "../local/dynamodb/dynamodb-server.ts";
+import { compareBackFill } from "./back-fill.ts";
+import { compareCommands } from "./command.ts";
+import { compareDelivery } from "./delivery.ts";
+import { fillOrderLog } from "./order-log.ts";
+import { Servers } from "./servers.ts";
+import { type Comparison, format } from "./side-by-side.ts";
+
+const subjects = ["command", "delivery", "back-fill"] as const;
+type SubjectName = (typeof subjects)[number];
+
+interface Options {
+  readonly rounds?: number;
+  readonly only?: SubjectName;
+  readonly quick?: boolean;
+  readonly json?: boolean;
+}
+
+interface Sizes {
+  readonly rounds: number;
+  /** Orders placed and cancelled in one run. */
+  readonly commands: number;
+  /** Orders in the log that delivery and back-fill read. */
+  readonly orders: number;
+}
+
+const fullSizes: Sizes = { rounds: 5, commands: 400, orders: 4_000 };
+const quickSizes: Sizes = { rounds: 1, commands: 20, orders: 160 };
+
+const program = new Command("bench")
+  .description("Measures the engine against the raw clients doing the same work, side by side in one run.")
+  .addOption(new Option("--only <name>", "measure only this").choices(subjects))
+  .addOption(
+    new Option("--rounds <number>", `rounds that count, ${fullSizes.rounds} unless given`).argParser((text) => {
+      const rounds = Number(text);
+      if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new InvalidArgumentError("Give 1 to 100.");
+      return rounds;
+    }),
+  )
+  .option("--quick", "one round of little work: shows that it runs, not how fast")
+  .option("--json", "print JSON, errors too")
+  .exitOverride()
+  .action(async (options: Options) => {
+    const { asked, signal } = endAsked();
+    try {
+      const comparisons = await Promise.race([measure(options), asked]);
+      if (comparisons !== undefined) print(comparisons, options);
+    } catch (error) {
+      reportError(error, options.json === true);
+    }
+    await Promise.all([...running].map((servers) => servers.stop()));
+    // Connections that were cut off in the middle of a round may hold the process up.
+    process.exit(signal() ?? process.exitCode);
+  });
+
+/** Servers to be stopped before the process ends. */
+const running = new Set<Servers>();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has printed what was wrong; all its failures are of usage, and help is none.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+}
+
+async function measure(options: Options): Promise<Comparison[]> {
+  const { rounds, commands, orders } = {
+    ...(options.quick === true ? quickSizes : fullSizes),
+    ...(options.rounds === undefined ? {} : { rounds: options.rounds }),
+  };
+  const isWanted = (name: SubjectName): boolean => options.only === undefined || options.only === name;
+  const comparisons: Comparison[] = [];
+  const collect = async (measured: AsyncIterable<Comparison>): Promise<void> => {
+    for await (const comparison of measured) {
+      say(`${comparison.name}: ${comparison.ratio.toFixed(2)}x of raw`);
+      comparisons.push(comparison);
+    }
+  };
+  if (isWanted("command")) {
+    await withServers((servers) => collect(compareCommands(servers, commands, rounds)));
+  }
+  if (isWanted("delivery") || isWanted("back-fill")) {
+    await withServers(async (servers) => {
+      // The runtime bundles meanwhile.
+      const runtime = isWanted("delivery") ? servers.startFunctions() : undefined;
+      const log = await filledLog(servers, orders);
+      await runtime;
+      if (isWanted("delivery")) await collect(compareDelivery(servers, log, rounds));
+      if (isWanted("back-fill")) await collect(compareBackFill(servers, log, rounds));
+    });
+  }
+  return comparisons;
+}
+
+/** Runs `work` with servers of its own: what one subject leaves in them must not slow the next. */
+async function withServers(work: (servers: Servers) => Promise<void>): Promise<void> {
+  say("starting servers");
+  const servers = await Servers.prepared();
+  running.add(servers);
+  await servers.start();
+  await servers.during(work(servers));
+  await servers.stop();
+  running.delete(servers);
+}
+
+async function filledLog(servers: Servers, orders: number): ReturnType<typeof fillOrderLog> {
+  const store = EventStore.connect(servers.connectionString);
+  try {
+    say(`filling the log with ${orders} orders`);
+    return await fillOrderLog(store, orders);
+  } finally {
+    await store.dispose();
+  }
+}
+
+/** Resolves when the process is asked to end; `signal` is then the exit code that says so. */
+function endAsked(): { readonly asked: Promise<undefined>; readonly signal: () => number | undefined } {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  let code: number | undefined;
+  for (const [name, exitCode] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const) {
+    process.on(name, () => {
+      code ??= exitCode;
+      resolve(undefined);
+    });
+  }
+  return { asked: promise, signal: () => code };
+}
+
+function print(comparisons: readonly Comparison[], { json }: Options): void {
+  const machine = {
+    processors: availableParallelism(),
+    model: cpus()[0]?.model ?? "unknown",
+    node: process.version,
+    dynamodb: availableEngine(),
+  };
+  if (json === true) {
+    console.log(JSON.stringify({ machine, comparisons }, null, 2));
+    return;
+  }
+  const { processors, model, node, dynamodb } = machine;
+  console.log(`${processors} x ${model}, Node.js ${node}, embedded event store, ${dynamodb}\n`);
+  console.log(comparisons.map(format).join("\n"));
+}
+
+/** For people who wait; stdout is for results. */
+function say(line: string): void {
+  console.error(line);
+}

@@ -1,0 +1,92 @@
+/** The benchmark runs and says what it measured. How fast anything is, no test can tell on a machine it does not know. */
+import { spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { run } from "../system/started-system.ts";
+
+const main = join(import.meta.dirname, "../../bench/main.ts");
+
+const rate = z.number().positive();
+const outputSchema = z.strictObject({
+  machine: z.strictObject({
+    processors: z.int().positive(),
+    model: z.string(),
+    node: z.string(),
+    dynamodb: z.enum(["dynoxide", "dynamodb-local"]),
+  }),
+  comparisons: z.array(
+    z.strictObject({
+      name: z.string(),
+      unit: z.enum(["commands", "events"]),
+      rounds: z.literal(1),
+      ours: rate,
+      raw: rate,
+      ratio: rate,
+      lowest: rate,
+      highest: rate,
+    }),
+  ),
+});
+
+describe("npm run bench", () => {
+  it("prints a ratio for commands, for delivery and for back-fill, the latter two of each view", async () => {
+    const { code, stdout, stderr } = await run([process.execPath, main, "--quick", "--json"]);
+    expect(code, stderr).toBe(0);
+    const { comparisons } = outputSchema.parse(JSON.parse(stdout));
+    expect(comparisons.map(({ name }) => name)).toEqual([
+      "command over read + append, concurrency 1",
+      "command over read + append, concurrency 8",
+      "delivery into sales-by-month over raw drain + same writes",
+      "delivery into order-summary over raw drain + same writes",
+      "back-fill of sales-by-month over the slower of raw read and raw batch write",
+      "back-fill of order-summary over the slower of raw read and raw batch write",
+    ]);
+    for (const { ratio, lowest, highest } of comparisons) {
+      expect(Number.isFinite(ratio)).toBe(true);
+      expect([lowest, highest]).toEqual([ratio, ratio]);
+    }
+  }, 120_000);
+
+  it("refuses what it does not know, with the exit code for wrong usage", async () => {
+    const unknown = await run([process.execPath, main, "--only", "nothing"]);
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain("Allowed choices are command, delivery, back-fill.");
+    expect((await run([process.execPath, main, "--rounds", "0"])).code).toBe(2);
+    expect((await run([process.execPath, main, "--help"])).stdout).toContain("--quick");
+  });
+});
+
+describe("a bench that is interrupted", () => {
+  let temporary: string;
+
+  beforeEach(async () => {
+    temporary = await mkdtemp(join(tmpdir(), "tidemark-interrupted-"));
+  });
+
+  afterEach(async () => {
+    await rm(temporary, { recursive: true, force: true });
+  });
+
+  it.each(["SIGINT", "SIGTERM"] as const)("leaves no server and no directory behind %s", async (signal) => {
+    const child = spawn(process.execPath, [main, "--only", "command"], {
+      env: { ...process.env, TMPDIR: temporary },
+      stdio: "ignore",
+    });
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    await expect.poll(() => serversIn(temporary), { timeout: 30_000, interval: 50 }).not.toEqual([]);
+    child.kill(signal);
+    expect(await ended).toBe(signal === "SIGINT" ? 130 : 143);
+    expect(await readdir(temporary)).toEqual([]);
+    expect(await serversIn(temporary)).toEqual([]);
+  });
+});
+
+/** Processes whose command line names a directory below this one. */
+async function serversIn(directory: string): Promise<string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+  return lines.filter((line) => line.includes(`${directory}/`));
+}
