@@ -98,7 +98,7 @@ export async function* subscribeToAllFiltered(
     items.push({ kind: "checkpoint", position: at });
   };
   while (!signal.aborted) {
-    const records = log.all.scanForwards(position, scannedRecords, filter);
+    const { records, last } = log.all.scanForwards(position, scannedRecords, filter);
     if (records.length > liveBuffer) live = false;
     let items: SubscriptionItem[] = [];
     for (const record of records) {
@@ -118,13 +118,14 @@ export async function* subscribeToAllFiltered(
         items = [];
       }
     }
-    if (records.length === 0 && !live) {
+    if (last !== undefined) position = last;
+    if (last === undefined && !live) {
       live = true;
       items.push(caughtUp);
       checkpoint(items, lastMatched ?? position);
     }
     if (items.length > 0) yield items;
-    else if (records.length === 0) await log.commits.next(undefined, signal);
+    else if (last === undefined) await log.commits.next(undefined, signal);
     else await pause();
   }
 }

@@ -16,6 +16,7 @@ import type { AppendOutcome } from "../log/log-writer.ts";
 import { isInvalidStreamName } from "../log/system-streams.ts";
 import type { Limits } from "../limits.ts";
 import { appendSize, proposedEvent } from "./proposed-events.ts";
+import { toStatusError } from "./status-errors.ts";
 import { streamNameOf } from "./stream-name.ts";
 import { parseUuid } from "./uuid.ts";
 
@@ -28,7 +29,7 @@ type Refusal =
   | { readonly kind: "bad-request"; readonly reason: string }
   | { readonly kind: "maximum-append-size-exceeded" }
   | { readonly kind: "timeout" }
-  | { readonly kind: "unknown" };
+  | { readonly kind: "unknown"; readonly reason?: string };
 
 interface PendingAppend {
   readonly correlationId: shared.UUID;
@@ -48,6 +49,11 @@ export const batchAppendHandler =
     const reply = (response: Response): void => {
       if (!call.cancelled && call.writable) call.write(response);
     };
+    let committing = 0;
+    let clientHasEnded = false;
+    const endWhenAnswered = (): void => {
+      if (clientHasEnded && committing === 0) call.end();
+    };
     const abandon = (): void => {
       for (const append of pending.values()) clearTimeout(append.timer);
       pending.clear();
@@ -59,10 +65,16 @@ export const batchAppendHandler =
         reply(refused(append, append.refusal, limits));
         return;
       }
-      log.append({ stream: append.stream, expectedRevision: append.expectedRevision, events: append.events }).then(
+      committing += 1;
+      const { stream, expectedRevision, events } = append;
+      const written = log.append({ stream, expectedRevision, events }).then(
         (outcome) => reply(answer(append, outcome, limits)),
-        () => reply(refused(append, { kind: "unknown" }, limits)),
+        (error: unknown) => reply(refused(append, { kind: "unknown", reason: toStatusError(error).details }, limits)),
       );
+      void written.finally(() => {
+        committing -= 1;
+        endWhenAnswered();
+      });
     };
     const open = (key: string, request: Request, options: streams.BatchAppendReq.Options): PendingAppend => {
       const remaining = remainingTime(options, limits.writeTimeout);
@@ -71,11 +83,14 @@ export const batchAppendHandler =
         options,
         stream: streamNameOf(options.getStreamIdentifier()),
         expectedRevision: expectedRevision(options),
-        timer: setTimeout(() => {
-          if (pending.get(key) !== append) return;
-          pending.delete(key);
-          reply(refused(append, { kind: "timeout" }, limits));
-        }, Math.max(0, remaining)),
+        timer: setTimeout(
+          () => {
+            if (pending.get(key) !== append) return;
+            pending.delete(key);
+            reply(refused(append, { kind: "timeout" }, limits));
+          },
+          Math.max(0, remaining),
+        ),
         events: [],
         size: 0,
         refusal: remaining <= 0 ? { kind: "timeout" } : undefined,
@@ -96,7 +111,8 @@ export const batchAppendHandler =
     });
     call.on("end", () => {
       abandon();
-      call.end();
+      clientHasEnded = true;
+      endWhenAnswered();
     });
     call.on("cancelled", abandon);
     call.on("error", abandon);
@@ -230,22 +246,23 @@ const refused = (append: PendingAppend, refusal: Refusal, limits: Limits): Respo
     case "timeout":
       return failed(append, codes.Code.DEADLINE_EXCEEDED, "Timeout", new shared.Timeout());
     case "unknown":
-      return failed(append, codes.Code.UNKNOWN, "Unknown", new shared.Unknown());
+      return failed(append, codes.Code.UNKNOWN, "Unknown", new shared.Unknown(), refusal.reason);
   }
 };
 
-/** `reason` is the name of the details' message type and, as on the real server, the error's text. */
+/** `reason` is the name of the details' message type and, as on the real server, the error's text where there is no better. */
 const failed = (
   append: PendingAppend,
   code: codes.Code,
   reason: string,
   details: { serializeBinary(): Uint8Array },
+  text = reason,
 ): Response => {
   const packed = new protobufAny.Any();
   packed.pack(details.serializeBinary(), `event_store.client.${reason}`);
   const error = new statusMessage.Status();
   error.setCode(code);
-  error.setMessage(reason);
+  error.setMessage(text);
   error.setDetails(packed);
   const message = response(append);
   message.setError(error);

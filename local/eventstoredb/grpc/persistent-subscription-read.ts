@@ -54,10 +54,12 @@ export const persistentReadHandler =
     const id = randomUUID();
     let group: Group | undefined;
     let connecting: Promise<void> | undefined;
+    let hasLeft = false;
     const fail = (error: unknown): void => {
       if (!call.cancelled) call.emit("error", toStatusError(error));
     };
     const leave = (): void => {
+      hasLeft = true;
       group?.disconnect(id);
       group = undefined;
     };
@@ -65,9 +67,6 @@ export const persistentReadHandler =
     const connect = async (options: persistent.ReadReq.Options): Promise<void> => {
       const source = options.hasAll() ? allSource : requireStreamName(options.getStreamIdentifier());
       const key: GroupKey = { source, group: options.getGroupName() };
-      const outcome = await subscriptions.connect(key);
-      if (outcome.kind !== "connected") throw groupRefused(key, outcome);
-      if (call.cancelled) return;
       const uuids = options.getUuidOption()?.hasStructured() === true ? "structured" : "text";
       const consumer: GroupConsumer = {
         id,
@@ -83,9 +82,14 @@ export const persistentReadHandler =
           fail(persistentSubscriptionDropped(key));
         },
       };
-      call.write(confirmation(key));
-      group = outcome.group;
-      group.connect(consumer);
+      const outcome = await subscriptions.connect(key, (found) => {
+        // Who left while the group was being changed would keep its place, and the messages sent to it, for ever.
+        if (hasLeft) return;
+        call.write(confirmation(key));
+        group = found;
+        found.connect(consumer);
+      });
+      if (outcome.kind !== "done") throw groupRefused(key, outcome);
     };
 
     call.on("data", (request: persistent.ReadReq) => {

@@ -183,20 +183,23 @@ const readAll = async (reading: Reading): Promise<void> => {
       remaining -= BigInt(page.events.length);
       continue;
     }
-    const records = forwards
-      ? log.all.scanForwards(position, scannedRecords, filter)
-      : log.all.scanBackwards(position, scannedRecords, filter);
-    if (records.length === 0) return;
+    const { records, last } = forwards
+      ? log.all.scanForwards(position, scannedRecords, filter, limit)
+      : log.all.scanBackwards(position, scannedRecords, filter, limit);
+    if (last === undefined) return;
+    position = last;
     for (const record of records) {
-      position = record.position;
-      const event = record.matches ? log.all.event(position) : undefined;
+      const event = record.matches ? log.all.event(record.position) : undefined;
       if (event === undefined) continue;
       await sendEvent(reading, event);
       remaining -= 1n;
-      if (remaining === 0n) return;
     }
+    await turnOfOthers();
   }
 };
+
+/** A scan that matches little never waits for its client: without a pause no other call is served until its end. */
+const turnOfOthers = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const followStream = async (reading: Reading): Promise<void> => {
   const { log, options, out } = reading;

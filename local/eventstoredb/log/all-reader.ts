@@ -5,6 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { StoredEvent } from "./event.ts";
 import type { EventFilter } from "./event-filter.ts";
+import { namingDamage } from "./log-database.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 import { pageBytes } from "./stream-reader.ts";
 
@@ -20,6 +21,12 @@ export interface ScannedRecord {
   readonly matches: boolean;
 }
 
+export interface Scan {
+  readonly records: readonly ScannedRecord[];
+  /** As of a page: records that are no events are passed over, and only this tells the end of the log. */
+  readonly last: bigint | undefined;
+}
+
 type Row = readonly [
   position: bigint,
   stream: bigint,
@@ -32,6 +39,7 @@ type ScanRow = readonly [position: number, stream: number, type: number];
 const columns = "position, stream, revision, type, record";
 
 export class AllReader {
+  readonly #database: DatabaseSync;
   readonly #hidden: ReadonlySet<number>;
   readonly #forwards: StatementSync;
   readonly #backwards: StatementSync;
@@ -41,6 +49,7 @@ export class AllReader {
   readonly #last: StatementSync;
 
   constructor(database: DatabaseSync, directory: StreamDirectory) {
+    this.#database = database;
     this.#hidden = directory.hiddenFromAll;
     const statement = (sql: string, bigInts: boolean): StatementSync => {
       const prepared = database.prepare(sql);
@@ -62,25 +71,28 @@ export class AllReader {
 
   /** At most `limit` records after `position`; -1 reads from the start. */
   forwards(position: bigint, limit: number): AllPage {
-    return this.#page(this.#forwards.iterate(position, limit));
+    return namingDamage(this.#database, () => this.#page(this.#forwards.iterate(position, limit)));
   }
 
   /** At most `limit` records before `position`, last first. */
   backwards(position: bigint, limit: number): AllPage {
-    return this.#page(this.#backwards.iterate(position, limit));
+    return namingDamage(this.#database, () => this.#page(this.#backwards.iterate(position, limit)));
   }
 
-  /** At most `limit` records after `position`, each judged by the filter. Hidden records are considered, never matched. */
-  scanForwards(position: bigint, limit: number, filter: EventFilter): ScannedRecord[] {
-    return this.#scan(this.#scanForwards.all(position, limit), filter);
+  /**
+   * At most `limit` records after `position`, each judged by the filter, and none after the `wanted`th match. Hidden
+   * records are considered, never matched.
+   */
+  scanForwards(position: bigint, limit: number, filter: EventFilter, wanted = limit): Scan {
+    return namingDamage(this.#database, () => this.#scan(this.#scanForwards.iterate(position, limit), filter, wanted));
   }
 
-  scanBackwards(position: bigint, limit: number, filter: EventFilter): ScannedRecord[] {
-    return this.#scan(this.#scanBackwards.all(position, limit), filter);
+  scanBackwards(position: bigint, limit: number, filter: EventFilter, wanted = limit): Scan {
+    return namingDamage(this.#database, () => this.#scan(this.#scanBackwards.iterate(position, limit), filter, wanted));
   }
 
   event(position: bigint): StoredEvent | undefined {
-    const row = this.#at.get(position) as unknown as Row | undefined;
+    const row = namingDamage(this.#database, () => this.#at.get(position)) as unknown as Row | undefined;
     return row === undefined ? undefined : toEvent(row);
   }
 
@@ -112,13 +124,19 @@ export class AllReader {
     return { events, last };
   }
 
-  #scan(rows: unknown[], filter: EventFilter): ScannedRecord[] {
+  #scan(rows: Iterable<unknown>, filter: EventFilter, wanted: number): Scan {
     const records: ScannedRecord[] = [];
-    for (const [position, stream, type] of rows as ScanRow[]) {
+    let last: number | undefined;
+    let matched = 0;
+    for (const [position, stream, type] of rows as Iterable<ScanRow>) {
+      last = position;
       if (stream === 0) continue;
-      records.push({ position: BigInt(position), matches: !this.#hidden.has(stream) && filter.matches(stream, type) });
+      const matches = !this.#hidden.has(stream) && filter.matches(stream, type);
+      records.push({ position: BigInt(position), matches });
+      if (matches) matched += 1;
+      if (matched === wanted) break;
     }
-    return records;
+    return { records, last: last === undefined ? undefined : BigInt(last) };
   }
 }
 

@@ -4,6 +4,7 @@
  * of its group with it.
  */
 import type { DatabaseSync } from "node:sqlite";
+import { namingDamage } from "./log-database.ts";
 import type { Commit, LogWriter } from "./log-writer.ts";
 
 interface Waiting {
@@ -70,27 +71,31 @@ export class CommitQueue {
   #flush(): void {
     const group = this.#waiting.splice(0, largestGroup);
     if (group.length === 0) return;
-    try {
-      this.#commit(group);
-    } catch (error) {
-      const alone = group[0];
-      if (group.length === 1 && alone !== undefined) {
-        alone.failed(error);
-        return;
-      }
-      for (const waiting of group) this.#commitAlone(waiting);
-    }
+    const failure = this.#commit(group);
+    if (failure === undefined) return;
+    if (group.length === 1) group[0]?.failed(failure.error);
+    else for (const waiting of group) this.#commitAlone(waiting);
   }
 
   #commitAlone(waiting: Waiting): void {
-    try {
-      this.#commit([waiting]);
-    } catch (error) {
-      waiting.failed(error);
-    }
+    const failure = this.#commit([waiting]);
+    if (failure !== undefined) waiting.failed(failure.error);
   }
 
-  #commit(group: readonly Waiting[]): void {
+  /** Says why nothing of the group was written. What listeners do wrong afterwards is no reason to write it again. */
+  #commit(group: readonly Waiting[]): { readonly error: unknown } | undefined {
+    try {
+      namingDamage(this.#database, () => this.#transact(group));
+    } catch (error) {
+      return { error };
+    }
+    const commit = this.#writer.committed();
+    for (const waiting of group) waiting.done();
+    if (commit.events.length > 0) this.#onCommitted(commit);
+    return undefined;
+  }
+
+  #transact(group: readonly Waiting[]): void {
     this.#database.exec("BEGIN");
     try {
       for (const waiting of group) waiting.work();
@@ -100,8 +105,5 @@ export class CommitQueue {
       this.#writer.rollback();
       throw error;
     }
-    const commit = this.#writer.committed();
-    for (const waiting of group) waiting.done();
-    if (commit.events.length > 0) this.#onCommitted(commit);
   }
 }

@@ -7,7 +7,7 @@ import { CommitQueue } from "./commit-queue.ts";
 import { CommitSignals } from "./commit-signals.ts";
 import { decodeRecord, type ResolvedEvent, type StoredEvent } from "./event.ts";
 import { createEventFilter, type EventFilter, type EventFilterDefinition } from "./event-filter.ts";
-import { openLogDatabase } from "./log-database.ts";
+import { namingDamage, openLogDatabase } from "./log-database.ts";
 import {
   LogWriter,
   type AppendOutcome,
@@ -51,8 +51,10 @@ export interface EventLog {
  */
 export const openEventLog = async (directory: string, now: () => number = Date.now): Promise<EventLog> => {
   const database = openLogDatabase(directory);
-  const streamDirectory = new StreamDirectory(database);
-  const writer = new LogWriter(database, streamDirectory, now);
+  const [streamDirectory, writer] = namingDamage(database, () => {
+    const names = new StreamDirectory(database);
+    return [names, new LogWriter(database, names, now)] as const;
+  });
   const listeners = new Set<(commit: Commit) => void>();
   const commits = new CommitSignals();
   const queue = new CommitQueue(database, writer, (commit) => {
@@ -106,5 +108,6 @@ const linkTarget = (data: Uint8Array): { readonly stream: string; readonly revis
   const separator = text.indexOf("@");
   const revision = text.slice(0, separator);
   if (separator < 1 || !/^\s*[+-]?\d{1,19}\s*$/.test(revision)) return undefined;
-  return { stream: text.slice(separator + 1), revision: BigInt(revision.trim().replace(/^\+/, "")) };
+  const parsed = BigInt(revision.trim().replace(/^\+/, ""));
+  return BigInt.asIntN(64, parsed) === parsed ? { stream: text.slice(separator + 1), revision: parsed } : undefined;
 };

@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { tombstoneRevision, type StoredEvent } from "./event.ts";
+import { namingDamage } from "./log-database.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 import { isSoftDeleted } from "./stream-metadata.ts";
 
@@ -33,12 +34,14 @@ type Row = readonly [position: bigint, revision: bigint, type: bigint, created: 
 const columns = "position, revision, type, created, record";
 
 export class StreamReader {
+  readonly #database: DatabaseSync;
   readonly #directory: StreamDirectory;
   readonly #now: () => number;
   readonly #forwards: StatementSync;
   readonly #backwards: StatementSync;
 
   constructor(database: DatabaseSync, directory: StreamDirectory, now: () => number) {
+    this.#database = database;
     this.#directory = directory;
     this.#now = now;
     const statement = (sql: string): StatementSync => {
@@ -57,9 +60,15 @@ export class StreamReader {
 
   /** At most `limit` events from `from` on, in order. Past the end: an empty page. */
   forwards(stream: string, from: bigint, limit: number): StreamPage {
+    return namingDamage(this.#database, () => this.#readForwards(stream, from, limit));
+  }
+
+  #readForwards(stream: string, from: bigint, limit: number): StreamPage {
     const bounds = this.#bounds(stream);
     if ("kind" in bounds) return bounds;
     const start = from > bounds.lowest ? from : bounds.lowest;
+    // Also keeps what is no 64-bit integer, such as the revision in a malformed link, away from the database.
+    if (start > bounds.last) return { kind: "page", events: [], next: undefined };
     const rows = this.#forwards.iterate(bounds.streamId, start, bounds.last, limit);
     return this.#page(rows as Iterable<unknown> as Iterable<Row>, bounds, (last) =>
       last < bounds.last ? last + 1n : undefined,
@@ -68,6 +77,10 @@ export class StreamReader {
 
   /** At most `limit` events from `from` (or the last event, if that is earlier) back. */
   backwards(stream: string, from: bigint, limit: number): StreamPage {
+    return namingDamage(this.#database, () => this.#readBackwards(stream, from, limit));
+  }
+
+  #readBackwards(stream: string, from: bigint, limit: number): StreamPage {
     const bounds = this.#bounds(stream);
     if ("kind" in bounds) return bounds;
     const start = from < bounds.last ? from : bounds.last;
@@ -79,6 +92,7 @@ export class StreamReader {
 
   /** One event if a reader may see it; -1 asks for the last one. */
   event(stream: string, revision: bigint): StoredEvent | undefined {
+    if (revision < -1n) return undefined;
     const page = revision < 0n ? this.backwards(stream, tombstoneRevision, 1) : this.forwards(stream, revision, 1);
     const event = page.kind === "page" ? page.events[0] : undefined;
     return event !== undefined && (revision < 0n || event.revision === revision) ? event : undefined;

@@ -137,9 +137,7 @@ export class Group {
   /** Ends the group's work and drops its consumers; what it has written down stays. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    const consumers = [...this.#consumers.values()];
-    this.#consumers.clear();
-    for (const consumer of consumers) consumer.drop();
+    this.#dropConsumers();
     await this.#checkpoints.stop();
   }
 
@@ -148,6 +146,12 @@ export class Group {
     await this.stop();
     await this.#log.delete({ stream: checkpointStream(this.definition), expectedRevision: "any" });
     await this.#log.delete({ stream: parkedStream(this.definition), expectedRevision: "any" });
+  }
+
+  #dropConsumers(): void {
+    const consumers = [...this.#consumers.values()];
+    this.#consumers.clear();
+    for (const consumer of consumers) consumer.drop();
   }
 
   #run(work: (engine: GroupEngine<ResolvedEvent>) => void): void {
@@ -162,6 +166,7 @@ export class Group {
     let budget = recordsPerTurn;
     for (let request = this.#engine.historyRequest(); request !== undefined; request = this.#engine.historyRequest()) {
       const history = this.#read(request);
+      if (history === undefined) return;
       this.#engine.historyRead(history.entries, history.next, history.isEnd, this.#now());
       budget -= history.considered + 1;
       // The end was reached while newer events wait in the live queue: the commit that brought them goes on from there.
@@ -177,8 +182,16 @@ export class Group {
     }
   }
 
-  #read(request: HistoryRequest): History {
-    return this.definition.source === allSource ? this.#readAll(request) : this.#readStream(request);
+  /** After a read fault the consumers are dropped, as on the real server; the group tries again at the next tick. */
+  #read(request: HistoryRequest): History | undefined {
+    try {
+      return this.definition.source === allSource ? this.#readAll(request) : this.#readStream(request);
+    } catch {
+      const ids = [...this.#consumers.keys()];
+      this.#dropConsumers();
+      for (const id of ids) this.#engine.removeConsumer(id, this.#now());
+      return undefined;
+    }
   }
 
   #readStream({ from, exclusive, count }: HistoryRequest): History {
@@ -207,38 +220,42 @@ export class Group {
       };
     }
     const window = Math.max(1, Math.min(this.definition.settings.maxCheckPointCount, recordsPerTurn));
-    const records = this.#log.all.scanForwards(after, window, this.#filter);
+    const { records, last } = this.#log.all.scanForwards(after, window, this.#filter, count);
     const entries: HistoryEntry<ResolvedEvent>[] = [];
-    let position = after;
     let lastSkipped = after;
     let skipped = 0;
-    let events = 0;
     for (const record of records) {
-      position = record.position;
-      const event = record.matches ? this.#log.all.event(position) : undefined;
+      const event = record.matches ? this.#log.all.event(record.position) : undefined;
       if (event === undefined) {
         skipped += 1;
-        lastSkipped = position;
+        lastSkipped = record.position;
         continue;
       }
       if (skipped > 0) entries.push({ kind: "skipped", position: lastSkipped, count: skipped });
       skipped = 0;
       entries.push({ kind: "event", event: this.#incoming(event) });
-      events += 1;
-      if (events === count) break;
     }
     if (skipped > 0) entries.push({ kind: "skipped", position: lastSkipped, count: skipped });
-    return { entries, next: position + 1n, isEnd: records.length === 0, considered: records.length };
+    return { entries, next: (last ?? after) + 1n, isEnd: last === undefined, considered: records.length };
   }
 
   #incoming(event: StoredEvent): IncomingEvent<ResolvedEvent> {
-    const payload = this.#log.resolve(event, this.definition.settings.resolveLinkTos);
+    const payload = this.#resolve(event);
     return {
       id: recordId(event.record),
       position: this.definition.source === allSource ? event.position : event.revision,
       source: this.#sourceOf(payload),
       payload,
     };
+  }
+
+  /** A link whose target cannot be read comes without it: an event that has just been committed must not get lost. */
+  #resolve(event: StoredEvent): ResolvedEvent {
+    try {
+      return this.#log.resolve(event, this.definition.settings.resolveLinkTos);
+    } catch {
+      return { event: undefined, link: event };
+    }
   }
 
   /** The stream that a pinned event belongs to: that of the event itself, or the one that a link names. */

@@ -16,7 +16,6 @@ export type GroupRefusal =
   | { readonly kind: "failed"; readonly reason: string };
 
 export type GroupOutcome = { readonly kind: "done" } | GroupRefusal;
-export type ConnectOutcome = { readonly kind: "connected"; readonly group: Group } | GroupRefusal;
 
 const done: GroupOutcome = { kind: "done" };
 const doesNotExist: GroupRefusal = { kind: "does-not-exist" };
@@ -44,9 +43,12 @@ export class PersistentSubscriptions {
     this.#timer.unref();
   }
 
+  /** @throws UnsupportedRegexError */
   create(definition: GroupDefinition): Promise<GroupOutcome> {
     return this.#change(async () => {
       if (this.#groups.has(groupId(definition))) return { kind: "exists" };
+      // Before it is written down: a list with a filter that cannot be used would keep the server from starting.
+      if (definition.filter !== undefined) this.#log.filter(definition.filter);
       const reason = this.#fault(definition);
       if (reason !== undefined) return { kind: "failed", reason };
       await saveConfiguration(this.#log, [...this.#definitions(), definition]);
@@ -84,14 +86,18 @@ export class PersistentSubscriptions {
     });
   }
 
-  /** The group, if one more consumer may connect. Waits for changes under way, so that none finds a group half-changed. */
-  async connect(key: GroupKey): Promise<ConnectOutcome> {
+  /**
+   * Hands over the group, if one more consumer may connect. Waits for changes under way, so that none finds a group
+   * half-changed; `join` must connect before it returns, or the place might be taken, or the group stopped, meanwhile.
+   */
+  async connect(key: GroupKey, join: (group: Group) => void): Promise<GroupOutcome> {
     await this.#changes;
     const group = this.#groups.get(groupId(key));
     if (group === undefined) return doesNotExist;
     const limit = group.definition.settings.maxSubscriberCount;
     if (limit > 0 && group.consumers.size >= limit) return { kind: "maximum-subscribers-reached" };
-    return { kind: "connected", group };
+    join(group);
+    return done;
   }
 
   replayParked(key: GroupKey, stopAt: bigint | undefined): GroupOutcome {

@@ -1,5 +1,5 @@
 /** Catch-up subscriptions: history, caught up, live; checkpoints of filters; ends. */
-import { END, eventTypeFilter, StreamDeletedError, type Position } from "@eventstore/db-client";
+import { END, eventTypeFilter, streamNameFilter, StreamDeletedError, type Position } from "@eventstore/db-client";
 import { describe, expect, test } from "vitest";
 import {
   bytesEvent,
@@ -27,6 +27,15 @@ describe("to a stream", () => {
     await store.client.appendToStream(stream, events(2));
     expect(revisionsOf(await followed.reached(5))).toEqual([0n, 1n, 2n, 3n, 4n]);
     expect(followed.log).toEqual(["event", "event", "event", "caughtUp", "event", "event"]);
+    await followed.stop();
+  });
+
+  test("from the largest revision there is nothing, and no error", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, event());
+    const followed = follow(store.client.subscribeToStream(stream, { fromRevision: 9223372036854775807n }));
+    await followed.caughtUp();
+    expect([followed.items, followed.errors]).toEqual([[], []]);
     await followed.stop();
   });
 
@@ -126,6 +135,17 @@ describe("to $all", () => {
 });
 
 describe("filtered", () => {
+  test("more records without events than one scan looks at do not stop it", async () => {
+    const stream = newStream("blank");
+    const followed = follow(store.client.subscribeToAll({ filter: streamNameFilter({ prefixes: [stream] }) }));
+    await followed.caughtUp();
+    const empties = newStream();
+    await Promise.all(Array.from({ length: 2100 }, () => store.client.appendToStream(empties, [])));
+    await store.client.appendToStream(stream, events(3));
+    expect(revisionsOf(await followed.reached(3))).toEqual([0n, 1n, 2n]);
+    await followed.stop();
+  });
+
   interface Checkpointed {
     readonly types: string[];
     readonly checkpoints: bigint[];

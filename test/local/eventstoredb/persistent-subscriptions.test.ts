@@ -238,6 +238,40 @@ describe("to $all", () => {
     expect(revisions(consumer)).toEqual([0n, 2n, 4n]);
   });
 
+  test("a record that is no event does not end the history of a filtered group", async () => {
+    const name = group();
+    const type = `type-${randomUUID()}`;
+    const stream = newStream();
+    await store.client.appendToStream(stream, event(type));
+    await store.client.appendToStream(newStream(), []);
+    await store.client.appendToStream(stream, [event(type), event(type)]);
+    await store.client.createPersistentSubscriptionToAll(
+      name,
+      allSettings({ startFrom: START, checkPointLowerBound: 1, checkPointUpperBound: 1 }),
+      { filter: eventTypeFilter({ prefixes: [type] }) },
+    );
+    const consumer = consume(store.client.subscribeToPersistentSubscriptionToAll(name));
+    await consumer.reached(3);
+    expect(revisions(consumer)).toEqual([0n, 1n, 2n]);
+  });
+
+  test("a filter that cannot be used is refused before it is written down: the server starts again", async () => {
+    const dataDirectory = await mkdtemp(join(tmpdir(), "event-store-filter-"));
+    const first = await startEventStore({ dataDirectory });
+    const client = connect(first);
+    const refused = await rejection(
+      client.createPersistentSubscriptionToAll("g", allSettings({ startFrom: START }), {
+        filter: eventTypeFilter({ regex: "(?=a)b" }),
+      }),
+    );
+    expect(String(refused)).toContain("'(?=a)b' cannot be used: it has a look-ahead");
+    expect(await client.listAllPersistentSubscriptions()).toEqual([]);
+    await client.dispose();
+    await first.stop();
+    await (await startEventStore({ dataDirectory })).stop();
+    await rm(dataDirectory, { recursive: true });
+  });
+
   test("its checkpoints are positions, and do not appear in $all", async () => {
     const name = group();
     await store.client.createPersistentSubscriptionToAll(

@@ -337,6 +337,7 @@ describe("links", () => {
       [newStream(), 0n],
       [truncated, 1n],
       [deleted, 0n],
+      [await streamOf(1), -2n],
     ] as const) {
       const [resolved] = await collect(
         store.client.readStream(await linkTo(target, revision), { resolveLinkTos: true }),
@@ -357,9 +358,12 @@ describe("links", () => {
     await store.client.appendToStream(stream, [
       binaryEvent({ type: "$>", data: Buffer.from("nonsense") }),
       jsonEvent({ type: "$>", data: {} }),
+      // No 64-bit integer, which a stream that exists must not be asked for.
+      binaryEvent({ type: "$>", data: Buffer.from(`9999999999999999999@${stream}`) }),
     ]);
     const read = await collect(store.client.readStream(stream, { resolveLinkTos: true }));
     expect(read.map(({ event: plain, link }) => [plain?.type, link])).toEqual([
+      ["$>", undefined],
       ["$>", undefined],
       ["$>", undefined],
     ]);
