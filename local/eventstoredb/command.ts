@@ -28,11 +28,22 @@ const parsePort = (text: string): number => {
   return port;
 };
 
-/** Resolves when the process is told to stop: by a signal, or by the end of what started it. */
+const parentCheckMilliseconds = 200;
+
+/**
+ * Resolves when the process is told to stop. npm passes a signal on to the shell between it and its script, and that
+ * shell ends without passing it on: under npm the end of the shell is the signal.
+ */
 const stopSignal = (): Promise<void> =>
   new Promise((resolve) => {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());
+    if (process.env["npm_lifecycle_event"] === undefined) return;
+    const parent = process.ppid;
+    const timer = setInterval(() => {
+      if (process.ppid !== parent) resolve();
+    }, parentCheckMilliseconds);
+    timer.unref();
   });
 
 const describe = (server: EventStoreServer, json: boolean): string =>
@@ -76,8 +87,10 @@ const run = async (options: CommandOptions): Promise<void> => {
     process.exitCode = 1;
     return;
   }
+  // Before the ready line: who reads it may send a signal before the next statement here.
+  const stopped = stopSignal();
   console.log(describe(server, options.json));
-  await stopSignal();
+  await stopped;
   await server.stop();
 };
 

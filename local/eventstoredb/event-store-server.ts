@@ -36,9 +36,16 @@ export interface EventStoreServer {
 /** How long calls may take to end by themselves at `stop`. */
 const graceMilliseconds = 250;
 
+/** Where clients find who listens there. Theirs cannot read IPv6 addresses: loopback and "every address" have a name. */
+const reachable = (host: string): string => {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" || host === "::1" ? "localhost" : host;
+};
+
 const bind = (server: Server, host: string, port: number): Promise<number> =>
   new Promise((fulfil, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+    const address = host.includes(":") ? `[${host}]` : host;
+    server.bindAsync(`${address}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) fulfil(bound);
       else reject(error.message.includes("EADDRINUSE") ? new PortInUseError(host, port, error) : error);
     });
@@ -78,7 +85,7 @@ export const startEventStore = async (options: EventStoreOptions = {}): Promise<
     const subscriptions = new PersistentSubscriptions(log);
     addPersistentSubscriptionsService(server, subscriptions);
     addServerFeaturesService(server);
-    addGossipService(server, () => ({ host, port }));
+    addGossipService(server, () => ({ host: reachable(host), port }));
     try {
       port = await bind(server, host, options.port ?? 0);
     } catch (error) {
@@ -87,7 +94,7 @@ export const startEventStore = async (options: EventStoreOptions = {}): Promise<
       throw error;
     }
     return {
-      connectionString: `esdb://${host}:${port}?tls=false`,
+      connectionString: `esdb://${reachable(host)}:${port}?tls=false`,
       port,
       dataDirectory,
       stop: async () => {

@@ -1,4 +1,6 @@
 /** The command: its ready line, its exit codes, its refusals, its end. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { readFile, rm, writeFile, truncate, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,7 +9,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, expect, test } from "vitest";
 import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
 import { connect, event, events, follow, newStream, rejection } from "./event-store-for-test.ts";
-import { runToEnd, startProcess } from "./server-process.ts";
+import { mainFile, runToEnd, startProcess } from "./server-process.ts";
 
 const base = mkdtempSync(join(tmpdir(), "event-store-process-"));
 afterAll(() => rm(base, { recursive: true }));
@@ -35,6 +37,18 @@ test("prints one line when ready, and ends with 0 within 2 s of SIGTERM and SIGI
     expect([code, stdout.trim().split("\n")]).toEqual([0, [server.readyLine.trim()]]);
     await client.dispose();
   }
+});
+
+test("ends when the shell ends that npm runs it in: npm passes signals on to that shell only", async () => {
+  const shell = spawn("sh", ["-c", `"$0" "$1" --port 0 --data "$2"; true`, process.execPath, mainFile, directory()], {
+    env: { ...process.env, npm_lifecycle_event: "eventstore" },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  await once(shell.stdout, "data");
+  const outputClosed = once(shell.stdout.resume(), "close");
+  shell.kill("SIGTERM");
+  // The pipe closes when the last process that has it ends, which is the server.
+  await outputClosed;
 });
 
 test("a port in use: an error that names port and flag, exit 1", async () => {

@@ -1,13 +1,16 @@
 /** What the client does not send or show, but other clients of the protocol do: seen through raw gRPC. */
 import { randomUUID } from "node:crypto";
 import { credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { EventStoreDBClient } from "@eventstore/db-client";
+import { EventStoreDBClient, persistentSubscriptionToStreamSettingsFromDefaults } from "@eventstore/db-client";
 import gossipGrpc from "@eventstore/db-client/generated/gossip_grpc_pb.js";
 import featuresGrpc from "@eventstore/db-client/generated/serverfeatures_grpc_pb.js";
+import persistentGrpc from "@eventstore/db-client/generated/persistent_grpc_pb.js";
+import persistent from "@eventstore/db-client/generated/persistent_pb.js";
 import shared from "@eventstore/db-client/generated/shared_pb.js";
 import streamsGrpc from "@eventstore/db-client/generated/streams_grpc_pb.js";
 import streams from "@eventstore/db-client/generated/streams_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
 import { collect, event, events, eventually, newStream, sleep, useEventStore } from "./event-store-for-test.ts";
 
 const store = useEventStore();
@@ -153,6 +156,24 @@ describe("BatchAppend", () => {
     return proposed;
   };
 
+  test("a client that ends its side at once still gets the answer to what it has sent", async () => {
+    const stream = newStream();
+    const call = raw.batchAppend();
+    const found: streams.BatchAppendResp[] = [];
+    const ended = new Promise((resolve) => call.on("end", resolve));
+    call.on("data", (response: streams.BatchAppendResp) => found.push(response));
+    call.write(
+      batch((request) => {
+        request.setOptions(options(stream));
+        request.addProposedMessages(message());
+        request.setIsFinal(true);
+      }),
+    );
+    call.end();
+    await ended;
+    expect(found.map((response) => response.getSuccess()?.getCurrentRevision())).toEqual(["0"]);
+  });
+
   test("an append that is never completed is answered with a time-out, once, and what comes late is ignored", async () => {
     const stream = newStream();
     const call = raw.batchAppend();
@@ -285,6 +306,44 @@ test("server features: lower-case names, three-part version, what each method ca
     "all",
   ]);
   expect([...features.methods.keys()].every((name) => name === name.toLowerCase())).toBe(true);
+});
+
+test("a server on every address tells clients one that they can reach", async () => {
+  const server = await startEventStore({ host: "0.0.0.0" });
+  expect(server.connectionString).toBe(`esdb://127.0.0.1:${server.port}?tls=false`);
+  const discovering = EventStoreDBClient.connectionString(`esdb+discover://127.0.0.1:${server.port}?tls=false`);
+  expect((await discovering.appendToStream("s", event())).nextExpectedRevision).toBe(0n);
+  await discovering.dispose();
+  await server.stop();
+});
+
+test("a consumer that leaves while its group is being changed keeps no place in it", async () => {
+  const stream = newStream();
+  const settings = persistentSubscriptionToStreamSettingsFromDefaults();
+  await store.client.createPersistentSubscriptionToStream(stream, "g", settings);
+  const rawSubscriptions = new persistentGrpc.PersistentSubscriptionsClient(
+    `127.0.0.1:${store.server.port}`,
+    credentials.createInsecure(),
+  );
+  const change = store.client.createPersistentSubscriptionToStream(stream, "other", settings);
+  const options = new persistent.ReadReq.Options();
+  options.setStreamIdentifier(identifier(stream));
+  options.setGroupName("g");
+  options.setBufferSize(10);
+  const request = new persistent.ReadReq();
+  request.setOptions(options);
+  const calls = Array.from({ length: 20 }, () => {
+    const call = rawSubscriptions.read();
+    const ended = new Promise((resolve) => call.on("end", resolve));
+    call.on("data", () => undefined);
+    call.write(request);
+    call.end();
+    return ended;
+  });
+  await Promise.all([...calls, change]);
+  const { connections } = await store.client.getPersistentSubscriptionToStreamInfo(stream, "g");
+  expect(connections).toEqual([]);
+  rawSubscriptions.close();
 });
 
 test("gossip: a cluster of one leader at the address that clients use, so that discovery finds it", async () => {

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 
-const main = join(import.meta.dirname, "../../../local/eventstoredb/main.ts");
+export const mainFile = join(import.meta.dirname, "../../../local/eventstoredb/main.ts");
 
 export interface Exit {
   readonly code: number | null;
@@ -21,7 +21,7 @@ export interface ServerProcess {
 }
 
 const launch = (parameters: readonly string[]) => {
-  const child = spawn(process.execPath, [main, ...parameters], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [mainFile, ...parameters], { stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
