@@ -1,0 +1,201 @@
+/** The functions that keep, prepare and rebuild the views, on real servers, in the order in which a deployment meets them. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { z } from "zod";
+import { encodePayload, encodeRecord } from "../../engine/delivery/event-record.ts";
+import { EventStore } from "../../engine/event-store/event-store.ts";
+import { formatPosition } from "../../engine/event-store/position.ts";
+import type { StoredEvent } from "../../engine/event-store/stored-event.ts";
+import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
+import { type EventStoreServer, startEventStore } from "../../local/eventstoredb/event-store-server.ts";
+import { createFixedTables } from "../../local/system/fixed-tables.ts";
+import { InvokeApi } from "../engine/delivery/invoke-api.ts";
+import { invoke } from "../engine/http/api-gateway.ts";
+import { rejection } from "../local/eventstoredb/event-store-for-test.ts";
+import { order } from "./orders.ts";
+
+const tablePrefix = `operations-${randomUUID().slice(0, 8)}-`;
+
+/** The context of an invocation that has so long to go. */
+const remaining = (milliseconds: number) => ({ getRemainingTimeInMillis: () => milliseconds });
+const plenty = remaining(120_000);
+
+const responseSchema = z.object({ batchItemFailures: z.array(z.unknown()) });
+
+describe("the operations of a deployment", () => {
+  const dynamodb = connectDynamoDB({ region: "eu-central-1", endpoint: inject("dynamodbEndpoint") });
+  let server: EventStoreServer;
+  let store: EventStore;
+  let api: InvokeApi;
+  let functions: Awaited<ReturnType<typeof loadFunctions>>;
+
+  beforeAll(async () => {
+    server = await startEventStore();
+    store = EventStore.connect(server.connectionString);
+    api = await InvokeApi.start();
+    await createFixedTables(dynamodb, tablePrefix);
+    Object.assign(process.env, {
+      EVENTSTORE_CONNECTION_STRING: server.connectionString,
+      DYNAMODB_ENDPOINT: inject("dynamodbEndpoint"),
+      LAMBDA_ENDPOINT: api.endpoint,
+      FUNCTION_PREFIX: "tidemark-test-",
+      AWS_REGION: "eu-central-1",
+      TABLE_PREFIX: tablePrefix,
+      LOG_LEVEL: "silent",
+    });
+    functions = await loadFunctions();
+    for (const orderId of ["first", "second"]) {
+      const body = { ...order, orderId, orderedAt: "1996-07-04T00:00:00Z" };
+      expect((await invoke(functions.placeOrder, { path: "/orders", body })).status).toBe(201);
+    }
+  });
+
+  afterAll(async () => {
+    await store.dispose();
+    await api.stop();
+    await server.stop();
+    dynamodb.destroy();
+  });
+
+  const sales = async (): Promise<unknown> => (await invoke(functions.sales, { method: "GET" })).body;
+  const inJuly = (orders: number) => ({
+    items: [{ month: "1996-07", orders, revenue: { amount: orders * 15_120, currency: "USD" } }],
+  });
+
+  async function orderEvents(): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = [];
+    for await (const event of store.readAll()) if (event.stream.startsWith("order-")) events.push(event);
+    return events;
+  }
+
+  it("prepare builds what is missing, from events that are there already, and changes nothing the second time", async () => {
+    const outcome = (each: string) => ({
+      views: [
+        { view: "order-summary", outcome: each },
+        { view: "sales-by-month", outcome: each },
+      ],
+    });
+    expect(await functions.prepare()).toStrictEqual(outcome("prepared"));
+    expect(await sales()).toStrictEqual(inJuly(2));
+    expect(await functions.prepare()).toStrictEqual(outcome("present"));
+  });
+
+  it("a projector applies a batch once, however often it comes", async () => {
+    const body = { ...order, orderId: "third", orderedAt: "1996-07-04T00:00:00Z" };
+    await invoke(functions.placeOrder, { path: "/orders", body });
+    const payload: unknown = JSON.parse(encodePayload((await orderEvents()).map(encodeRecord)));
+    for (let times = 0; times < 2; times += 1) {
+      expect(await functions.projectSales(payload)).toStrictEqual({ batchItemFailures: [] });
+      expect(await functions.projectSummary(payload)).toStrictEqual({ batchItemFailures: [] });
+    }
+    expect(await sales()).toStrictEqual(inJuly(3));
+  });
+
+  it("a projector refuses what is no batch", async () => {
+    expect(await rejection(functions.projectSales({ Records: [] }))).toMatchObject({ code: "BATCH_FORMAT" });
+  });
+
+  it("replay rebuilds a view by hand, and says what it did", async () => {
+    expect(await functions.replay({ view: "sales-by-month" }, plenty)).toMatchObject({
+      view: "sales-by-month",
+      outcome: "live",
+      version: 1,
+      from: "0/0",
+      verified: { rows: 1, guards: 3, scavengedStreams: 0 },
+      comparedWithLive: { same: 1, damaged: 0, changed: 0, undecided: 0, differences: [] },
+      seamEvents: 0,
+    });
+    expect(await sales()).toStrictEqual(inJuly(3));
+  });
+
+  it("replay from an offset leaves out what was before", async () => {
+    const last = (await orderEvents()).at(-1);
+    const from = last === undefined ? "" : formatPosition(last.position);
+    expect(await functions.replay({ view: "sales-by-month", from }, plenty)).toMatchObject({ outcome: "live", from });
+    // A reader may go on for a second with what it knew.
+    await expect.poll(sales).toStrictEqual(inJuly(1));
+    expect(await functions.replay({ view: "sales-by-month", action: "rollback" }, plenty)).toMatchObject({
+      outcome: "rolled-back",
+    });
+    await expect.poll(sales).toStrictEqual(inJuly(3));
+    expect(await functions.replay({ view: "sales-by-month", action: "retire" }, plenty)).toMatchObject({
+      outcome: "retired",
+    });
+  });
+
+  it("replay that runs out of time stops, and the schedule takes it up", async () => {
+    expect(await functions.replay({ action: "resume" }, plenty)).toStrictEqual([
+      { view: "order-summary", outcome: "nothing-to-resume" },
+      { view: "sales-by-month", outcome: "nothing-to-resume" },
+    ]);
+    expect(await functions.replay({ view: "order-summary" }, remaining(0))).toStrictEqual({
+      view: "order-summary",
+      outcome: "interrupted",
+    });
+    expect(await functions.replay({ action: "resume" }, plenty)).toMatchObject([
+      { view: "order-summary", outcome: "live", verified: { rows: 3, guards: 3 } },
+      { view: "sales-by-month", outcome: "nothing-to-resume" },
+    ]);
+  });
+
+  it("replay that was interrupted can be aborted", async () => {
+    await functions.replay({ view: "order-summary" }, remaining(0));
+    expect(await functions.replay({ view: "order-summary", action: "abort" }, plenty)).toMatchObject({
+      outcome: "aborted",
+    });
+    const again = functions.replay({ view: "order-summary", action: "abort" }, plenty);
+    expect(await rejection(again)).toMatchObject({ code: "NOTHING_TO_DO" });
+  });
+
+  it.each([
+    [{ view: "no-such-view" }, "UNKNOWN_VIEW", "use one of order-summary, sales-by-month"],
+    [{ view: "sales-by-month", from: "first" }, "POSITION_FORMAT", "give COMMIT/PREPARE"],
+    [{ view: "sales-by-month", from: "987654321/987654321" }, "POSITION_UNKNOWN", "987654321/987654321"],
+    [{ veiw: "sales-by-month" }, "REPLAY_REQUEST", 'give {"view": ...}'],
+    [{ view: "sales-by-month", action: "explode" }, "REPLAY_REQUEST", '"rollback"'],
+    [{}, "REPLAY_REQUEST", 'give {"view": ...}'],
+  ])("replay refuses %j and says what is right", async (event, code, says) => {
+    const refusal = await rejection(functions.replay(event, plenty));
+    expect(refusal).toMatchObject({ code, message: expect.stringContaining(says) as string });
+  });
+
+  it("the subscriber lives just under its time limit, has everything delivered, and leaves its groups", async () => {
+    const invoked = new Map<string, number>();
+    api.behave((events) => {
+      for (const { stream } of events) invoked.set(stream, (invoked.get(stream) ?? 0) + 1);
+      return { failed: [] };
+    });
+    const { subscriptions } = await functions.subscriber({}, remaining(31_500));
+    const ended = { connected: false, held: 0, waiting: 0, acknowledged: 3, failedInvocations: 0 };
+    expect(subscriptions).toMatchObject([
+      { group: "tidemark-test-project-order-summary", ...ended },
+      { group: "tidemark-test-project-sales-by-month", ...ended },
+    ]);
+    // Once for each view.
+    expect([...invoked]).toStrictEqual([
+      ["order-first", 2],
+      ["order-second", 2],
+      ["order-third", 2],
+    ]);
+    const info = await store.client.getPersistentSubscriptionToAllInfo("tidemark-test-project-sales-by-month");
+    expect(info.connections).toStrictEqual([]);
+  });
+
+  it("a batch response is Lambda's own", async () => {
+    const payload: unknown = JSON.parse(encodePayload((await orderEvents()).map(encodeRecord)));
+    expect(responseSchema.parse(await functions.projectSummary(payload))).toStrictEqual({ batchItemFailures: [] });
+  });
+});
+
+/** After the environment is set: functions read it when they are loaded, or at their first call. */
+async function loadFunctions() {
+  return {
+    placeOrder: (await import("../../functions/place-order.ts")).handler,
+    sales: (await import("../../functions/sales-by-month.ts")).handler,
+    prepare: (await import("../../functions/prepare.ts")).handler,
+    projectSales: (await import("../../functions/project-sales-by-month.ts")).handler,
+    projectSummary: (await import("../../functions/project-order-summary.ts")).handler,
+    replay: (await import("../../functions/replay.ts")).handler,
+    subscriber: (await import("../../functions/subscriber.ts")).handler,
+  };
+}
