@@ -3,14 +3,11 @@ import type { Command } from "commander";
 import type { CheckContext } from "../../engine/consistency/check.ts";
 import { checkViews, type ViewOutcome, type ViewToCheck } from "../../engine/consistency/check-views.ts";
 import { describeDifference, rowText, toJson } from "../../engine/consistency/difference.ts";
-import { EventStore } from "../../engine/event-store/event-store.ts";
-import { Catalog } from "../../engine/views/catalog.ts";
-import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
-import { catalogTable } from "../../functions/dynamodb-connection.ts";
 import { versionsOf, viewNames } from "../../projections/registry.ts";
 import { command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
 import { type Progress, showProgress } from "../cli/progress.ts";
-import { readRunningSystem, type RunningSystem } from "../system/running-system.ts";
+import { readRunningSystem } from "../system/running-system.ts";
+import { withStores } from "../system/system-stores.ts";
 
 export function checkCommand(): Command {
   return command("check", "Compares every row and guard of the views with the events, while the system runs.")
@@ -26,7 +23,7 @@ export function checkCommand(): Command {
 
 async function check(view: string | undefined, { json, data }: CommonOptions): Promise<void> {
   const asked = (view === undefined ? viewNames : [view]).map((name) => ({ view: name, versions: versionsOf(name) }));
-  const outcomes = await checkAll(await readRunningSystem(data), asked);
+  const outcomes = await withStores(await readRunningSystem(data), (stores) => checkAll(stores, asked));
   // With the store or DynamoDB down, no view can be checked, and each for that same reason: that is an error, not a finding.
   const [first] = outcomes;
   if (first?.outcome === "failed" && outcomes.every(({ outcome }) => outcome === "failed")) throw first.error;
@@ -36,11 +33,7 @@ async function check(view: string | undefined, { json, data }: CommonOptions): P
   if (!isClean) process.exitCode = exitCodes.failure;
 }
 
-async function checkAll(system: RunningSystem, asked: readonly ViewToCheck[]): Promise<ViewOutcome[]> {
-  const { region, dynamodbEndpoint: endpoint, eventStoreConnectionString, tablePrefix } = system;
-  const dynamodb = connectDynamoDB({ region, endpoint });
-  const eventStore = EventStore.connect(eventStoreConnectionString);
-  const context: CheckContext = { dynamodb, eventStore, catalog: new Catalog(dynamodb, catalogTable(tablePrefix)) };
+async function checkAll(context: CheckContext, asked: readonly ViewToCheck[]): Promise<ViewOutcome[]> {
   const outcomes: ViewOutcome[] = [];
   let shown: Progress | undefined;
   const watched = asked.map((toCheck) => ({
@@ -59,15 +52,10 @@ async function checkAll(system: RunningSystem, asked: readonly ViewToCheck[]): P
       },
     },
   }));
-  try {
-    for await (const outcome of checkViews(context, watched)) {
-      shown?.stop();
-      shown = undefined;
-      outcomes.push(outcome);
-    }
-  } finally {
-    dynamodb.destroy();
-    await eventStore.dispose();
+  for await (const outcome of checkViews(context, watched)) {
+    shown?.stop();
+    shown = undefined;
+    outcomes.push(outcome);
   }
   return outcomes;
 }

@@ -1,19 +1,16 @@
 /** `tidemark replay`: rebuilds a view of a running system in the foreground, or undoes and cleans up after it. */
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
-import { catalogTable } from "../../functions/dynamodb-connection.ts";
 import { describeDifference } from "../../engine/consistency/difference.ts";
-import { EventStore } from "../../engine/event-store/event-store.ts";
 import { formatPosition, parsePosition, type Position } from "../../engine/event-store/position.ts";
 import { ReplayInterruptedError } from "../../engine/replay/errors.ts";
 import type { LiveComparison } from "../../engine/replay/live-comparison.ts";
 import { Replay, type ReplayObserver, type ReplayReport, type ReplayStep } from "../../engine/replay/replay.ts";
 import { describeReport } from "../../engine/replay/report.ts";
-import { Catalog } from "../../engine/views/catalog.ts";
-import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
 import { versionsOf } from "../../projections/registry.ts";
 import { CommandError, command, type CommonOptions, reportingErrors } from "../cli/command-error.ts";
 import { type Progress, showProgress } from "../cli/progress.ts";
 import { readRunningSystem } from "../system/running-system.ts";
+import { withStores } from "../system/system-stores.ts";
 
 interface ReplayOptions extends CommonOptions {
   readonly from?: Position;
@@ -50,20 +47,10 @@ Actions, given before the view:
 
 async function replay(first: string, second: string | undefined, options: ReplayOptions): Promise<void> {
   const [action, view] = second === undefined ? (["run", first] as const) : ([actionOf(first), second] as const);
-  const system = await readRunningSystem(options.data);
   const versions = versionsOf(view);
-  const { region, dynamodbEndpoint: endpoint, tablePrefix } = system;
-  const dynamodb = connectDynamoDB({ region, endpoint });
-  const eventStore = EventStore.connect(system.eventStoreConnectionString);
-  const table = catalogTable(tablePrefix);
-  const catalog = new Catalog(dynamodb, table);
-  const machine = new Replay({ dynamodb, eventStore, catalog, catalogTable: table, tablePrefix }, versions);
-  try {
-    await act(action, machine, options);
-  } finally {
-    await eventStore.dispose();
-    dynamodb.destroy();
-  }
+  await withStores(await readRunningSystem(options.data), (stores) =>
+    act(action, new Replay(stores, versions), options),
+  );
 }
 
 function actionOf(word: string): Action {

@@ -1,0 +1,23 @@
+import { EventStore } from "../../engine/event-store/event-store.ts";
+import type { ReplayContext } from "../../engine/replay/replay-context.ts";
+import { Catalog } from "../../engine/views/catalog.ts";
+import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
+import { catalogTable } from "../../functions/dynamodb-connection.ts";
+import type { RunningSystem } from "./running-system.ts";
+
+/** Event store and views of a running system, as its functions use them, as long as `work` takes. */
+export async function withStores<Value>(
+  { region, dynamodbEndpoint: endpoint, eventStoreConnectionString, tablePrefix }: RunningSystem,
+  work: (stores: ReplayContext) => Promise<Value>,
+): Promise<Value> {
+  const dynamodb = connectDynamoDB({ region, endpoint });
+  const eventStore = EventStore.connect(eventStoreConnectionString);
+  const table = catalogTable(tablePrefix);
+  try {
+    const catalog = new Catalog(dynamodb, table);
+    return await work({ dynamodb, eventStore, catalog, catalogTable: table, tablePrefix });
+  } finally {
+    dynamodb.destroy();
+    await eventStore.dispose();
+  }
+}
