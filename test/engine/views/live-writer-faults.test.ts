@@ -126,13 +126,19 @@ describe.each(kinds)("a write of $kind", ({ projection, command, events: given, 
     expect(await views.contents(writer)).toStrictEqual(once);
   });
 
-  it("fails as infrastructure when its guard cannot be read, and counts no duplicate", async () => {
+  it("fails as infrastructure when its guard cannot be read, after a write or before a gap, and counts no duplicate", async () => {
     const { stream, events, writer } = await set();
-    const blind = withFault(writer, "GetItemCommand", failing(1, timeout));
-    const { failures, ...counts } = await applyEvents(blind, events.slice(1));
-    expect(failures).toStrictEqual([{ stream, revision: 1n, error: errorNamed("ViewsUnavailableError") }]);
-    expect(failures.map(({ error }) => isInfrastructureFailure(error))).toStrictEqual([true]);
-    expect(counts).toStrictEqual({ applied: 0, duplicates: 0, gapsFilled: 0 });
+    const [beyond] = await views.append(stream, given.slice(1));
+    for (const [batch, revision] of [
+      [events.slice(1), 1n],
+      [[...events.slice(0, 1), ...(beyond === undefined ? [] : [beyond])], 0n],
+    ] as const) {
+      const blind = withFault(writer, "GetItemCommand", failing(1, timeout));
+      const { failures, ...counts } = await applyEvents(blind, batch);
+      expect(failures).toStrictEqual([{ stream, revision, error: errorNamed("ViewsUnavailableError") }]);
+      expect(failures.map(({ error }) => isInfrastructureFailure(error))).toStrictEqual([true]);
+      expect(counts).toStrictEqual({ applied: 0, duplicates: 0, gapsFilled: 0 });
+    }
   });
 
   it("fails as infrastructure when the event store does not answer for a gap", async () => {

@@ -1,6 +1,6 @@
 /** Live delivery applies every committed event exactly once and in its stream's order, however it is delivered. */
 import { randomUUID } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { EventStore } from "../../../engine/event-store/event-store.ts";
 import type { Position } from "../../../engine/event-store/position.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
@@ -12,6 +12,7 @@ import {
   closed,
   counted,
   errorNamed,
+  faultyDynamoDB,
   type EventForTest,
   guardAt,
   owned,
@@ -47,6 +48,17 @@ class ScavengedStore extends EventStore {
   override async *readAll(...read: Parameters<EventStore["readAll"]>): ReturnType<EventStore["readAll"]> {
     for await (const event of super.readAll(...read)) if (!this.#gone.has(event.revision)) yield event;
   }
+}
+
+/** A writer that counts its transactions: one too large would be refused, split, and only be slow. */
+function countingTransactions(writer: LiveWriter) {
+  let transactions = 0;
+  const dynamodb = faultyDynamoDB("TransactWriteItemsCommand", (call, send) => {
+    transactions = call;
+    return send();
+  });
+  onTestFinished(() => dynamodb.destroy());
+  return { transactions: () => transactions, counting: { ...writer, dynamodb } };
 }
 
 /** The two kinds of projection, with events that add 1, 10, 100, ... so that a sum tells which of them are in it. */
@@ -127,6 +139,13 @@ describe.each(kinds)("live delivery into $kind", ({ projection, digit, rows }) =
     await holds(writer, stream, 111_111, at(events, 5));
   });
 
+  it("fills the gap within a batch that begins right after the guard, without what is before it", async () => {
+    const { stream, writer, events } = await given(5);
+    await applyEvents(writer, events.slice(0, 2));
+    expect(await applyEvents(writer, [at(events, 2), at(events, 4)])).toStrictEqual(report(3, { gapsFilled: 1 }));
+    await holds(writer, stream, 11_111, at(events, 4));
+  });
+
   it("skips types that the projection does not list, delivered or in a gap, and moves the guard over them", async () => {
     const stream = `account-${randomUUID()}`;
     const writer = await views.writer(projection);
@@ -145,8 +164,13 @@ describe.each(kinds)("live delivery into $kind", ({ projection, digit, rows }) =
     ["kept to its last event", (stream: string) => views.store.client.setStreamMetadata(stream, { maxCount: 1 })],
     ["soft-deleted", (stream: string) => views.store.client.deleteStream(stream)],
     ["deleted for good", (stream: string) => views.store.client.tombstoneStream(stream)],
-  ])("fills the hole of a stream from $all that was %s", async (_, hide) => {
-    const { stream, writer, events } = await given(4);
+  ])("fills the hole of a stream from $all that was %s, out of what others wrote meanwhile", async (_, hide) => {
+    const { stream, writer, events } = await given(3);
+    await views.append(
+      `account-${randomUUID()}`,
+      numbers(3).map((place) => digit(place + 5)),
+    );
+    events.push(...(await views.append(stream, [digit(3)])));
     await applyEvents(writer, events.slice(0, 1));
     await hide(stream);
     expect(await applyEvents(writer, events.slice(3))).toStrictEqual(report(3, { gapsFilled: 1 }));
@@ -392,7 +416,10 @@ describe("live delivery of rows that many streams touch", () => {
     for (const index of numbers(130)) {
       events.push(...(await views.append(`account-${randomUUID()}`, [counted({ row: 1, [`own${index}`]: 1 })])));
     }
-    expect(await applyEvents(writer, events)).toStrictEqual(report(130));
+    const { transactions, counting } = countingTransactions(writer);
+    expect(await applyEvents(counting, events)).toStrictEqual(report(130));
+    // 49 guards, 49 rows of their own and the one they share; and the rest.
+    expect(transactions()).toBe(3);
     const { rows, guards } = await views.contents(writer);
     expect(rows).toStrictEqual({
       "totals/row": { sum: 130, events: 130 },
@@ -405,16 +432,19 @@ describe("live delivery of rows that many streams touch", () => {
     const stream = `account-${randomUUID()}`;
     const events = await views.append(
       stream,
-      numbers(5).map((event) => counted(Object.fromEntries(numbers(60).map((row) => [`${event}-${row}`, 1])))),
+      numbers(5).map((event) => counted(Object.fromEntries(numbers(40).map((row) => [`${event}-${row}`, 1])))),
     );
     for (const [batch, gapsFilled] of [
       [events, 0],
-      [events.slice(4), 1],
+      [[at(events, 0), at(events, 4)], 1],
     ] as const) {
       const writer = await views.writer(shared);
-      expect(await applyEvents(writer, batch)).toStrictEqual(report(5, { gapsFilled }));
+      const { transactions, counting } = countingTransactions(writer);
+      expect(await applyEvents(counting, batch)).toStrictEqual(report(5, { gapsFilled }));
+      // Two events of 40 rows with the guard; two; one.
+      expect(transactions()).toBe(3);
       const { rows, guards } = await views.contents(writer);
-      expect(Object.keys(rows).length).toBe(300);
+      expect(Object.keys(rows).length).toBe(200);
       expect(new Set(Object.values(rows).map(({ sum }) => sum))).toStrictEqual(new Set([1]));
       expect(guards).toStrictEqual({ [stream]: guardAt(at(events, 4)) });
     }

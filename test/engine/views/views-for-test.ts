@@ -179,27 +179,28 @@ export const errorNamed = (name: string): unknown => expect.objectContaining({ n
 export type Fault = <Answer>(call: number, send: () => Promise<Answer>) => Promise<Answer>;
 
 /**
- * A client whose calls of one command go through `fault`: `beyond-retries` sees a call once, whatever the client does about
+ * A client whose calls of some commands go through `fault`: `beyond-retries` sees a call once, whatever the client does about
  * it; `each-attempt` sees what goes over the wire, and the client retries what it takes for transient.
  */
 export function faultyDynamoDB(
-  commandName: string,
+  commandNames: string | readonly string[],
   fault: Fault,
   where: "beyond-retries" | "each-attempt" = "beyond-retries",
 ): DynamoDBClient {
   const dynamodb = connectDynamoDB({ region: "eu-central-1", endpoint: inject("dynamodbEndpoint") });
+  const isMeant = (name: unknown): boolean => [commandNames].flat().some((meant) => meant === name);
   let calls = 0;
   const { middlewareStack } = dynamodb;
   if (where === "beyond-retries") {
     middlewareStack.add(
       (next, context) => (args) =>
-        context["commandName"] === commandName ? fault((calls += 1), () => next(args)) : next(args),
+        isMeant(context["commandName"]) ? fault((calls += 1), () => next(args)) : next(args),
       { step: "initialize" },
     );
   } else {
     middlewareStack.add(
       (next, context) => (args) =>
-        context["commandName"] === commandName ? fault((calls += 1), () => next(args)) : next(args),
+        isMeant(context["commandName"]) ? fault((calls += 1), () => next(args)) : next(args),
       { step: "deserialize", priority: "high" },
     );
   }
