@@ -153,7 +153,7 @@ async function drained(subscription: Subscription, events: number): Promise<numb
     if (performance.now() > giveUpAt) {
       throw new Error(`the backlog was not drained in time: ${JSON.stringify(subscription.status)}`);
     }
-    await sleep(2);
+    await sleep(5);
   }
   return events;
 }
