@@ -8,9 +8,10 @@ it("docs/replay.md draws exactly the transitions that change a role", async () =
   const drawn = [...page.matchAll(/^ {2}(\S+) --> (\S+): (.+)$/gm)].flatMap(([, from = "", to = "", names = ""]) =>
     names.split(", ").map((name) => `${name}: ${from} -> ${to}`),
   );
-  const allowed = Object.entries(transitions).flatMap(([name, { from, to, liveBecomes }]) => [
+  const allowed = Object.entries(transitions).flatMap(([name, { from, to, liveBecomes, soakingBecomes }]) => [
     ...(to === "unchanged" ? [] : from.map((role) => `${name}: ${role} -> ${to === "gone" ? "[*]" : to}`)),
     ...(liveBecomes === undefined ? [] : [`${name}: live -> ${liveBecomes}`]),
+    ...(soakingBecomes === undefined ? [] : [`${name}: soaking -> ${soakingBecomes}`]),
   ]);
   expect(drawn.sort()).toStrictEqual([...allowed, "declare: [*] -> building"].sort());
 });

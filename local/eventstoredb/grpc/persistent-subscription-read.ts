@@ -83,7 +83,7 @@ export const persistentReadHandler =
         },
       };
       const outcome = await subscriptions.connect(key, (found) => {
-        // Who left while the group was being changed would keep its place, and the messages sent to it, for ever.
+        // It may have left while the group was being changed: it takes no place then, and no messages.
         if (hasLeft) return;
         call.write(confirmation(key));
         group = found;

@@ -2,7 +2,7 @@
  * What tests of replays share: a view with an event store and tables of its own, what every generation of it holds and has
  * to hold, and a way to do something at the beginning of each step, before the replay makes its next call.
  */
-import { type DynamoDBClient, paginateListTables } from "@aws-sdk/client-dynamodb";
+import { type DynamoDBClient, ListTablesCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { expect, inject, onTestFinished } from "vitest";
 import { attributesOf, changeRow, type PlainRow } from "../../../engine/consistency/plain-row.ts";
 import type { BatchResponse } from "../../../engine/delivery/event-record.ts";
@@ -36,7 +36,7 @@ import {
 
 /** Everything small, so that few events make several rounds, batches, checkpoints and evictions. */
 export const quick: ReplaySettings = {
-  leaseMs: 2_000,
+  leaseMs: 10_000,
   clockSkewMs: 10,
   lateWriteMs: 50,
   readerCacheMs: 5,
@@ -112,7 +112,7 @@ export class ViewForReplay extends ViewsForTest {
 
   async stop(): Promise<void> {
     this.dynamodb.destroy();
-    await this.#store.client.dispose();
+    await this.eventStore.dispose();
     await this.#store.server.stop();
   }
 
@@ -138,9 +138,9 @@ export class ViewForReplay extends ViewsForTest {
   }
 
   /** The next events of `kind`, `count` in each of so many streams. */
-  async happen({ eventOf }: Pick<Kind, "eventOf">, count = 1, streams = 4): Promise<StoredEvent[]> {
+  async happen({ eventOf }: Pick<Kind, "eventOf">, count = 1, streams = 4, first = 0): Promise<StoredEvent[]> {
     const appended: StoredEvent[] = [];
-    for (let stream = 0; stream < streams; stream += 1) {
+    for (let stream = first; stream < first + streams; stream += 1) {
       const name = `account-${stream}`;
       const head = this.#heads.get(name) ?? 0;
       this.#heads.set(name, head + count);
@@ -176,6 +176,20 @@ export class ViewForReplay extends ViewsForTest {
     if (events.length === 0 || writtenGenerations(await this.entry()).length === 0) return;
     expect(await this.deliver(events)).toStrictEqual({ batchItemFailures: [] });
     this.#unacknowledged = this.#unacknowledged.filter((event) => !events.includes(event));
+  }
+
+  /** As if the time had passed that a worker which is gone holds the lease of a generation. */
+  async letLeasesRunOut(): Promise<void> {
+    for (const { pk, sk, owner } of await this.items(this.catalogTable)) {
+      if (pk === undefined || sk === undefined || owner === undefined) continue;
+      const update = new UpdateItemCommand({
+        TableName: this.catalogTable,
+        Key: { pk, sk },
+        UpdateExpression: "SET leaseUntil = :past",
+        ExpressionAttributeValues: { ":past": { N: (Date.now() - quick.clockSkewMs).toString() } },
+      });
+      await this.dynamodb.send(update);
+    }
   }
 
   entry(): ReturnType<Catalog["read"]> {
@@ -242,10 +256,10 @@ export class ViewForReplay extends ViewsForTest {
 
   /** Every generation in the catalog has its table, and there is no other table. */
   async expectNothingLeftBehind(): Promise<void> {
-    const tables: string[] = [];
-    for await (const { TableNames = [] } of paginateListTables({ client: this.dynamodb }, {})) {
-      tables.push(...TableNames.filter((table) => table.startsWith(this.tablePrefix)));
-    }
+    // Names come in their order, so those of this view come first.
+    const list = new ListTablesCommand({ ExclusiveStartTableName: this.tablePrefix });
+    const { TableNames = [] } = await this.dynamodb.send(list);
+    const tables = TableNames.filter((table) => table.startsWith(this.tablePrefix));
     const { generations } = await this.entry();
     expect(tables.sort()).toStrictEqual(generations.map(({ table }) => table).sort());
     const known = new Set(generations.map(({ id }) => id));

@@ -1,11 +1,9 @@
 /** What the client does not send or show, but other clients of the protocol do: seen through raw gRPC. */
 import { randomUUID } from "node:crypto";
 import { credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { EventStoreDBClient, persistentSubscriptionToStreamSettingsFromDefaults } from "@eventstore/db-client";
+import { EventStoreDBClient } from "@eventstore/db-client";
 import gossipGrpc from "@eventstore/db-client/generated/gossip_grpc_pb.js";
 import featuresGrpc from "@eventstore/db-client/generated/serverfeatures_grpc_pb.js";
-import persistentGrpc from "@eventstore/db-client/generated/persistent_grpc_pb.js";
-import persistent from "@eventstore/db-client/generated/persistent_pb.js";
 import shared from "@eventstore/db-client/generated/shared_pb.js";
 import streamsGrpc from "@eventstore/db-client/generated/streams_grpc_pb.js";
 import streams from "@eventstore/db-client/generated/streams_pb.js";
@@ -315,35 +313,6 @@ test("a server on every address tells clients one that they can reach", async ()
   expect((await discovering.appendToStream("s", event())).nextExpectedRevision).toBe(0n);
   await discovering.dispose();
   await server.stop();
-});
-
-test("a consumer that leaves while its group is being changed keeps no place in it", async () => {
-  const stream = newStream();
-  const settings = persistentSubscriptionToStreamSettingsFromDefaults();
-  await store.client.createPersistentSubscriptionToStream(stream, "g", settings);
-  const rawSubscriptions = new persistentGrpc.PersistentSubscriptionsClient(
-    `127.0.0.1:${store.server.port}`,
-    credentials.createInsecure(),
-  );
-  const change = store.client.createPersistentSubscriptionToStream(stream, "other", settings);
-  const options = new persistent.ReadReq.Options();
-  options.setStreamIdentifier(identifier(stream));
-  options.setGroupName("g");
-  options.setBufferSize(10);
-  const request = new persistent.ReadReq();
-  request.setOptions(options);
-  const calls = Array.from({ length: 20 }, () => {
-    const call = rawSubscriptions.read();
-    const ended = new Promise((resolve) => call.on("end", resolve));
-    call.on("data", () => undefined);
-    call.write(request);
-    call.end();
-    return ended;
-  });
-  await Promise.all([...calls, change]);
-  const { connections } = await store.client.getPersistentSubscriptionToStreamInfo(stream, "g");
-  expect(connections).toEqual([]);
-  rawSubscriptions.close();
 });
 
 test("gossip: a cluster of one leader at the address that clients use, so that discovery finds it", async () => {
