@@ -7,6 +7,7 @@ import { formatPosition } from "../../../engine/event-store/position.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
 import { deleteGenerationTable } from "../../../engine/views/generation-table.ts";
 import { guardAttributes, guardItemKey, rowItemKey } from "../../../engine/views/item.ts";
+import type { RowKey } from "../../../engine/views/projection.ts";
 import { rejection } from "../../local/eventstoredb/event-store-for-test.ts";
 import { useStores } from "./stores-for-views.ts";
 import {
@@ -35,8 +36,7 @@ async function filled(kind: Kind): Promise<ViewUnderCheck> {
 }
 
 /** The row that tests damage: of `w1` alone, or of both wallets. */
-const rowKeyOf = (kind: Kind): ReturnType<typeof walletKey> =>
-  kind === "shared" ? purposeKey("food") : walletKey("w1");
+const rowKeyOf = (kind: Kind): RowKey => (kind === "shared" ? purposeKey("food") : walletKey("w1"));
 const rightRow = { shared: { moves: 3, amount: 16 }, "one-per-stream": { owner: "ada", balance: 4 } };
 
 const verdict = ({ differences, undecided, differenceCount, undecidedCount }: CheckReport): object => {
@@ -186,12 +186,11 @@ describe.each(kinds)("a check of a view of rows that are %s", (kind) => {
 
   it("finds all of many differences and lists the first", async () => {
     const view = await stores.view(kind);
-    for (let wallet = 0; wallet < 130; wallet += 1)
-      await view.append(`w${wallet}`, opened, moved(wallet, `p${wallet}`));
+    const wallets = Array.from({ length: 130 }, (_, wallet) => wallet);
+    await Promise.all(wallets.map((wallet) => view.append(`w${wallet}`, opened, moved(wallet, `p${wallet}`))));
     await view.deliver();
-    for (let wallet = 0; wallet < 120; wallet += 1) {
-      await view.damageRow(kind === "shared" ? purposeKey(`p${wallet}`) : walletKey(`w${wallet}`), "amount", -1);
-    }
+    const keyOf = (wallet: number): RowKey => (kind === "shared" ? purposeKey(`p${wallet}`) : walletKey(`w${wallet}`));
+    await Promise.all(wallets.slice(0, 120).map((wallet) => view.damageRow(keyOf(wallet), "amount", -1)));
     const report = await view.check({ differencesListed: 7 });
     expect([report.rows, report.guards, report.differenceCount, report.differences.length]).toStrictEqual([
       130, 130, 120, 7,
