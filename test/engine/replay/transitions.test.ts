@@ -1,0 +1,208 @@
+/** The table of transitions: from which role each is taken, what it leaves, what it checks, and that one of two wins. */
+import { randomUUID } from "node:crypto";
+import { beforeAll, describe, expect, it } from "vitest";
+import { startOfAll } from "../../../engine/event-store/position.ts";
+import {
+  transit,
+  type TransitionName,
+  type TransitionRecord,
+  TransitionRefusedError,
+  transitions,
+} from "../../../engine/replay/transitions.ts";
+import {
+  Catalog,
+  CatalogConflictError,
+  type CatalogEntry,
+  type Generation,
+  type GenerationRole,
+} from "../../../engine/views/catalog.ts";
+import { rejection } from "../../local/eventstoredb/event-store-for-test.ts";
+import { createCatalogTable, owned } from "../views/views-for-test.ts";
+import { healthyDynamoDB } from "./replay-for-test.ts";
+
+const dynamodb = healthyDynamoDB();
+let table: string;
+let catalog: Catalog;
+
+beforeAll(async () => {
+  table = await createCatalogTable(dynamodb);
+  catalog = new Catalog(dynamodb, table);
+  return () => dynamodb.destroy();
+});
+
+const roles: readonly GenerationRole[] = ["building", "joined", "live", "soaking", "retiring"];
+const names = Object.keys(transitions) as TransitionName[];
+
+/** One that every check lets pass. */
+const generation = (id: string, role: GenerationRole, rest: Partial<Generation> = {}): Generation => ({
+  id,
+  table: `table-${id}`,
+  version: 1,
+  role,
+  from: startOfAll,
+  declaredAt: "2026-01-01T00:00:00.000Z",
+  worker: "me",
+  verifiedTo: startOfAll,
+  sealedTo: startOfAll,
+  ...rest,
+});
+
+/** A view with these generations. */
+async function viewOf(...generations: readonly Generation[]): Promise<string> {
+  const view = `view-${randomUUID()}`;
+  await catalog.transition(await catalog.read(view), generations);
+  return view;
+}
+
+const take = (view: string, id: string, name: TransitionName, record: TransitionRecord = { worker: "me" }) =>
+  transit({ catalog, view, versions: [owned] }, id, name, record);
+
+/**
+ * What becomes of a generation `g`, beside one that is live and one that soaks (unless it is that itself): its role and
+ * theirs after the transition, "done" where nothing is left to do, "-" where it is refused.
+ */
+const matrix: Readonly<Record<TransitionName, Readonly<Record<GenerationRole | "gone", string>>>> = {
+  claim: { building: "building live soaking", joined: "-", live: "-", soaking: "-", retiring: "-", gone: "-" },
+  verified: { building: "building live soaking", joined: "-", live: "-", soaking: "-", retiring: "-", gone: "-" },
+  join: { building: "joined live soaking", joined: "done", live: "-", soaking: "-", retiring: "-", gone: "-" },
+  sealed: { building: "-", joined: "joined live soaking", live: "-", soaking: "-", retiring: "-", gone: "-" },
+  block: { building: "-", joined: "joined live soaking", live: "-", soaking: "soaking live", retiring: "-", gone: "-" },
+  swap: { building: "-", joined: "live soaking retiring", live: "done", soaking: "-", retiring: "-", gone: "-" },
+  rollback: { building: "-", joined: "-", live: "done", soaking: "live soaking", retiring: "-", gone: "-" },
+  retire: { building: "-", joined: "-", live: "-", soaking: "retiring live", retiring: "done", gone: "-" },
+  abort: {
+    building: "retiring live soaking",
+    joined: "retiring live soaking",
+    live: "-",
+    soaking: "-",
+    retiring: "done",
+    gone: "-",
+  },
+  drop: { building: "-", joined: "-", live: "-", soaking: "-", retiring: "live soaking", gone: "done" },
+};
+
+describe.each(names)("the transition %s", (name) => {
+  it.each([...roles, "gone"] as const)("of a generation that is %s", async (role) => {
+    const others = (["live", "soaking"] as const)
+      .filter((other) => other !== role)
+      .map((other) => generation(other, other));
+    const view = await viewOf(...(role === "gone" ? [] : [generation("g", role)]), ...others);
+    const before = await catalog.read(view);
+    const outcome = await take(view, "g", name).catch((error: unknown) => error);
+    const after = await catalog.read(view);
+    const expected = matrix[name][role];
+    if (expected === "-") {
+      expect(outcome).toBeInstanceOf(TransitionRefusedError);
+      expect((outcome as Error).message).toBe(
+        `${name} of generation g of ${view} is refused: ` +
+          (role === "gone"
+            ? "there is no such generation (any more)"
+            : `it is ${role}, not ${transitions[name].from.join(" or ")}`),
+      );
+      expect(after).toStrictEqual(before);
+    } else if (expected === "done") {
+      expect([outcome, after]).toStrictEqual([before, before]);
+    } else {
+      expect(outcome).toStrictEqual(after);
+      expect(after.epoch).toBe(before.epoch + 1);
+      expect(after.generations.map((left) => left.role).join(" ")).toBe(expected);
+    }
+  });
+});
+
+describe("a check", () => {
+  const refusals: readonly [TransitionName, Partial<Generation>, string][] = [
+    ["join", { verifiedTo: undefined } as object, "it was not compared with the events"],
+    ["swap", { verifiedTo: undefined } as object, "it was not compared with the events"],
+    ["rollback", { verifiedTo: undefined } as object, "it was not compared with the events"],
+    ["swap", { sealedTo: undefined } as object, "events between its back-fill and its join may be missing"],
+    ["rollback", { sealedTo: undefined } as object, "events between its back-fill and its join may be missing"],
+    ["swap", { blocked: "no luck" }, "a write to it failed: no luck"],
+    ["rollback", { blocked: "no luck" }, "a write to it failed: no luck"],
+    ["verified", { worker: "other" }, "another worker has taken its replay over"],
+    ["join", { worker: "other" }, "another worker has taken its replay over"],
+    ...(["claim", "verified", "join", "sealed", "swap", "rollback"] as const).map(
+      (name): [TransitionName, Partial<Generation>, string] => [
+        name,
+        { version: 7 },
+        "version 7 of its projection is not deployed",
+      ],
+    ),
+  ];
+
+  it.each(refusals)("refuses %s of one with %o: %s", async (name, rest, why) => {
+    const [role = "building"] = transitions[name].from;
+    const view = await viewOf(generation("g", role, rest));
+    const before = await catalog.read(view);
+    const refused = new TransitionRefusedError(`${name} of generation g of ${view} is refused: ${why}`);
+    expect(await rejection(take(view, "g", name))).toStrictEqual(refused);
+    expect(await catalog.read(view)).toStrictEqual(before);
+  });
+
+  it("is named beside the others that refuse", async () => {
+    const view = await viewOf(generation("g", "joined", { blocked: "no luck", version: 7 }));
+    await expect(take(view, "g", "swap")).rejects.toThrow(
+      "is refused: a write to it failed: no luck; version 7 of its projection is not deployed",
+    );
+  });
+
+  it.each(["block", "retire", "abort", "drop"] as const)(
+    "keeps nobody from %s of what can never be live",
+    async (name) => {
+      const [role = "building"] = transitions[name].from;
+      const view = await viewOf(generation("g", role, { blocked: "no luck", version: 7, worker: "other" }));
+      await take(view, "g", name, {});
+      expect((await catalog.read(view)).epoch).toBe(2);
+    },
+  );
+});
+
+describe("a transition", () => {
+  it("writes down what it is given, and nothing else of the generation", async () => {
+    const before = generation("g", "building");
+    const view = await viewOf(before);
+    const verifiedTo = { commit: 2n ** 60n, prepare: 1n };
+    await take(view, "g", "verified", { worker: "me", verifiedTo });
+    expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, verifiedTo }]);
+  });
+
+  it.each(["swap then abort", "abort then swap"])("that comes second decides anew: %s", async (order) => {
+    const view = await viewOf(generation("g", "joined"), generation("live", "live"));
+    const [first, second]: readonly TransitionName[] =
+      order === "swap then abort" ? ["swap", "abort"] : ["abort", "swap"];
+    if (first === undefined || second === undefined) throw new Error("There are two.");
+    let reads = 0;
+    class Overtaken extends Catalog {
+      override async read(projection: string): Promise<CatalogEntry> {
+        const entry = await super.read(projection);
+        if ((reads += 1) === 1) await take(view, "g", first ?? "swap");
+        return entry;
+      }
+    }
+    const late = transit({ catalog: new Overtaken(dynamodb, table), view, versions: [owned] }, "g", second);
+    await expect(late).rejects.toThrow(`it is ${first === "swap" ? "live" : "retiring"}, not`);
+    expect(reads).toBe(2);
+    expect((await catalog.read(view)).epoch).toBe(2);
+  });
+
+  it("that many take at once is taken once, and all are told of the same outcome", async () => {
+    const view = await viewOf(generation("g", "joined"), generation("live", "live"));
+    const outcomes = await Promise.all(Array.from({ length: 8 }, () => take(view, "g", "swap")));
+    const after = await catalog.read(view);
+    expect(after.epoch).toBe(2);
+    for (const outcome of outcomes) expect(outcome).toStrictEqual(after);
+  });
+
+  it("that is overtaken again and again gives up", async () => {
+    const view = await viewOf(generation("g", "building"));
+    class Restless extends Catalog {
+      override async read(projection: string): Promise<CatalogEntry> {
+        const entry = await super.read(projection);
+        await super.transition(entry, entry.generations);
+        return entry;
+      }
+    }
+    const late = transit({ catalog: new Restless(dynamodb, table), view, versions: [owned] }, "g", "claim");
+    await expect(late).rejects.toThrow(CatalogConflictError);
+  });
+});
