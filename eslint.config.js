@@ -41,9 +41,20 @@ const importDirection = [
 const domainIsPure = {
   "no-restricted-globals": [
     "error",
-    ...["process", "fetch", "setTimeout", "setInterval", "setImmediate", "console", "Buffer", "crypto", "performance"].map(
-      (name) => ({ name, message: "domain/ and projections/ are pure: no clock, environment, randomness or I/O." }),
-    ),
+    ...[
+      "process",
+      "fetch",
+      "setTimeout",
+      "setInterval",
+      "setImmediate",
+      "console",
+      "Buffer",
+      "crypto",
+      "performance",
+    ].map((name) => ({
+      name,
+      message: "domain/ and projections/ are pure: no clock, environment, randomness or I/O.",
+    })),
   ],
   "no-restricted-properties": [
     "error",
@@ -59,7 +70,14 @@ const domainIsPure = {
   ],
   "no-restricted-imports": [
     "error",
-    { patterns: [{ regex: "^(node:|@aws-sdk/|@eventstore/|@grpc/|@middy/)", message: "domain/ and projections/ are pure: no client." }] },
+    {
+      patterns: [
+        {
+          regex: "^(node:|@aws-sdk/|@eventstore/|@grpc/|@middy/)",
+          message: "domain/ and projections/ are pure: no client.",
+        },
+      ],
+    },
   ],
 };
 
@@ -68,7 +86,9 @@ export default tseslint.config(
   js.configs.recommended,
   {
     files: ["**/*.js"],
-    languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly" } },
+    languageOptions: {
+      globals: { process: "readonly", console: "readonly", setInterval: "readonly", URL: "readonly" },
+    },
   },
   ...tseslint.configs.strictTypeChecked.map((config) => ({ ...config, files: ["**/*.ts"] })),
   {

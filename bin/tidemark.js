@@ -12,7 +12,12 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
   await import(program);
 } else if (existsSync(node)) {
   const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: "inherit" });
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  // npm and npx end the shell between them and this process without passing a signal on.
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parent) child.kill("SIGTERM");
+  }, 200).unref();
   child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
 } else {
   console.error("error: Node.js 24 is missing: run npm ci first");

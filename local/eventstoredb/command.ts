@@ -5,6 +5,7 @@
  */
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { stopSignal } from "../cli/stop-signal.ts";
 import { DataDirectoryError } from "./data-directory-errors.ts";
 import { startEventStore, type EventStoreServer } from "./event-store-server.ts";
 import { PortInUseError } from "./port-in-use-error.ts";
@@ -27,24 +28,6 @@ const parsePort = (text: string): number => {
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("A port is a number from 0 to 65535.");
   return port;
 };
-
-const parentCheckMilliseconds = 200;
-
-/**
- * Resolves when the process is told to stop. npm passes a signal on to the shell between it and its script, and that
- * shell ends without passing it on: under npm the end of the shell is the signal.
- */
-const stopSignal = (): Promise<void> =>
-  new Promise((resolve) => {
-    process.once("SIGINT", () => resolve());
-    process.once("SIGTERM", () => resolve());
-    if (process.env["npm_lifecycle_event"] === undefined) return;
-    const parent = process.ppid;
-    const timer = setInterval(() => {
-      if (process.ppid !== parent) resolve();
-    }, parentCheckMilliseconds);
-    timer.unref();
-  });
 
 const describe = (server: EventStoreServer, json: boolean): string =>
   json

@@ -11,6 +11,7 @@ import {
   portOption,
   reportingErrors,
 } from "../cli/command-error.ts";
+import { stopSignal } from "../cli/stop-signal.ts";
 import { createFixedTables } from "./fixed-tables.ts";
 import { freePortNear, isFree } from "./ports.ts";
 import {
@@ -108,7 +109,7 @@ class Ending {
 
   constructor() {
     this.asked = new Promise((resolvePromise) => (this.#resolve = resolvePromise));
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => this.now());
+    void stopSignal().then(() => this.now());
   }
 
   now(failure?: CommandError): void {

@@ -74,7 +74,7 @@ describe("the documentation", () => {
       const ended = new Promise((resolve) => server.once("close", resolve));
       await new Promise<void>((resolve) => {
         server.stdout.on("data", (chunk: Buffer) => {
-          if (chunk.toString().includes(port.toString())) resolve();
+          if (chunk.toString().includes(`esdb://127.0.0.1:${port}`)) resolve();
         });
       });
       server.kill("SIGTERM");
@@ -94,17 +94,21 @@ describe("the documentation", () => {
     return here;
   }
 
+  const shownCode = pages.flatMap((page) => blocks(page, "ts").map((block) => ({ page: page.name, block })));
+  const isProgram = ({ block }: { block: string }): boolean => block.startsWith("import ");
+
+  it.each(shownCode.filter(isProgram))("shows in $page a program that runs", async ({ block }) => {
+    const words = [process.execPath, "--input-type=module", "--eval", block];
+    const { code, stdout, stderr } = await run(words, join(repository, "docs"));
+    expect({ code, output: stdout + stderr }).toStrictEqual({ code: 0, output: "" });
+  });
+
   it("shows code that stands in the project as it is shown", async () => {
-    const sources = await run(["git", "ls-files", "*.ts"]);
-    const code = await Promise.all(
-      sources.stdout
-        .trim()
-        .split("\n")
-        .map((file) => readFile(join(repository, file), "utf8").catch(() => "")),
-    );
-    const shown = pages.flatMap((page) => blocks(page, "ts").map((block) => ({ page: page.name, block })));
-    expect(shown.length).toBeGreaterThan(0);
-    for (const { page, block } of shown) {
+    const sources = (await run(["git", "ls-files", "*.ts"])).stdout.trim().split("\n");
+    const code = await Promise.all(sources.map((file) => readFile(join(repository, file), "utf8").catch(() => "")));
+    const excerpts = shownCode.filter((shown) => !isProgram(shown));
+    expect(excerpts.length).toBeGreaterThan(0);
+    for (const { page, block } of excerpts) {
       expect([page, block, code.some((text) => text.includes(block.trim()))]).toStrictEqual([page, block, true]);
     }
   });

@@ -28,6 +28,14 @@ export function runTidemark(...words: readonly string[]): Promise<Ended> {
   return run([process.execPath, tidemark, ...words]);
 }
 
+export const portFlags = [
+  "--port",
+  "--eventstore-port",
+  "--dynamodb-port",
+  "--invoke-port",
+  "--subscriber-port",
+] as const;
+
 const statusSchema = z.object({
   processes: z.array(z.object({ name: z.string(), pid: z.int(), port: z.int() })),
 });
@@ -56,11 +64,17 @@ export class StartedSystem {
     return this.#output.stdout + this.#output.stderr;
   }
 
-  /** Starts it and waits for the block that says that everything answers. */
-  async start(): Promise<void> {
-    const flags = ["port", "eventstore-port", "dynamodb-port", "invoke-port", "subscriber-port"];
-    const words = flags.flatMap((flag, index) => [`--${flag}`, String(this.ports[index])]);
-    const child = spawn(process.execPath, [tidemark, "start", ...words, "--data", this.dataDirectory], {
+  /**
+   * Starts it and waits for the block that says that everything answers. `launcher` is what a user types before the flags;
+   * flags that are left out leave the choice to the command.
+   */
+  async start(
+    launcher: readonly string[] = [process.execPath, tidemark, "start"],
+    flags: readonly string[] = portFlags,
+  ): Promise<void> {
+    const [program = "", ...first] = launcher;
+    const ports = portFlags.flatMap((flag, index) => (flags.includes(flag) ? [flag, String(this.ports[index])] : []));
+    const child = spawn(program, [...first, ...ports, "--data", this.dataDirectory], {
       cwd: repository,
       stdio: ["ignore", "pipe", "pipe"],
     });
