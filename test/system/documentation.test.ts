@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { accepts } from "../../local/system/ports.ts";
 import { freePorts, run, StartedSystem } from "./started-system.ts";
 
 const repository = join(import.meta.dirname, "../..");
@@ -78,7 +79,8 @@ describe("the documentation", () => {
         });
       });
       server.kill("SIGTERM");
-      expect(await ended).toBe(0);
+      await ended;
+      await expect.poll(() => accepts(port)).toBe(false);
       await rm(directory, { recursive: true, force: true });
     },
     60_000,
