@@ -32,7 +32,7 @@ interface Sizes {
   readonly orders: number;
 }
 
-const fullSizes: Sizes = { rounds: 5, commands: 400, orders: 4_000 };
+const fullSizes: Sizes = { rounds: 5, commands: 300, orders: 3_000 };
 const quickSizes: Sizes = { rounds: 1, commands: 20, orders: 160 };
 
 const program = new Command("bench")

@@ -46,7 +46,7 @@ export const defaultReplaySettings: ReplaySettings = {
   eventsAtOnce: 256,
   eventsPerCheckpoint: 20_000,
   rowsInMemory: 20_000,
-  rowsHeldBack: 2_000,
+  rowsHeldBack: 500,
   batchesAtOnce: 8,
   eventsLeftAtJoin: 500,
 };
