@@ -5,15 +5,16 @@
  */
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions, type Position } from "../event-store/position.ts";
-import type { StoredEvent } from "../event-store/stored-event.ts";
+import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import type { Guard } from "../views/guard.ts";
-import { guardItemKey, type ItemKey, rowItemKey } from "../views/item.ts";
-import { idOfStream, type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
+import { type ItemKey, rowItemKey } from "../views/item.ts";
+import { type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
+import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
 import { attributesOf, changeRow, type PlainRow, type RowChange } from "./plain-row.ts";
 import { roundsOfAll } from "./rounds-of-all.ts";
-import { itemText, possibleKey } from "./table-items.ts";
+import { itemText } from "./table-items.ts";
 
 export interface StreamHistory {
   /** The last event; of revision -1 where nothing but a tombstone is left. */
@@ -149,10 +150,10 @@ export class History {
   }
 
   #add(event: StoredEvent): void {
-    const { stream: name, revision, position, type } = event;
+    const { stream: name, revision, position } = event;
     let stream = this.streams.get(name);
     if (stream === undefined) this.streams.set(name, (stream = this.#newStream(event)));
-    if (type === tombstoneType) {
+    if (isTombstone(event)) {
       stream.tombstone = revision;
       stream.positions.set(revision, position);
       if (stream.head.revision < 0n && stream.floor >= 0n) stream.scavenged = true;
@@ -189,7 +190,7 @@ export class History {
     if (comparePositions(event.position, generation.from) < 0) return;
     const { stream, revision } = event;
     for (const { key, change } of changesOf(projection, event)) {
-      const text = itemText(possibleKey(rowItemKey(key)));
+      const text = itemText(rowItemKey(key));
       if (only?.has(text) === false) continue;
       let row = this.rows.get(text);
       if (row === undefined) this.rows.set(text, (row = { key, base: new Map(), later: [], streams: new Set() }));
@@ -198,16 +199,6 @@ export class History {
       else row.later.push({ stream, revision, change });
     }
   }
-}
-
-/** Of the event that ends a stream for good. It is in `$all` under the stream's name, and no event of it. */
-const tombstoneType = "$streamDeleted";
-
-/** Where the guard of a stream lies. Throws when that is no key. */
-export function guardKeyOf(projection: Projection, stream: string): ItemKey {
-  return possibleKey(
-    projection.rows === "shared" ? guardItemKey(stream) : rowItemKey(projection.rowOf(idOfStream(projection, stream))),
-  );
 }
 
 function messageOf(error: unknown): string {

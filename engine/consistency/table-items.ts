@@ -4,15 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { translated, ViewsUnavailableError } from "../views/dynamodb.ts";
 import { attributesOfItem, type Item, type ItemKey } from "../views/item.ts";
 import type { RowAttributes } from "../views/projection.ts";
-import { RowChangeError } from "../views/row-write.ts";
 
 /** DynamoDB's limit on one batch of reads. */
 const keysAtOnce = 100;
 const batchesAtOnce = 4;
 const maximumFailures = 12;
-/** DynamoDB's limits on the two parts of a key, in bytes. */
-const longestPartition = 2_048;
-const longestSort = 1_024;
 
 /** Names an item within its table; two keys never share one. */
 export function itemText({ pk, sk }: Pick<ItemKey, "pk" | "sk">): string {
@@ -32,18 +28,6 @@ export function foundAttributes(item: Item | undefined): RowAttributes {
   } catch (error) {
     return { unreadable: error instanceof Error ? error.message : String(error) };
   }
-}
-
-/**
- * The key, if DynamoDB can hold one like it. Throws {@link RowChangeError} otherwise: asking for it would fail the reads of
- * all the keys that are asked for with it.
- */
-export function possibleKey(key: ItemKey): ItemKey {
-  const isPossible = (part: string, longest: number): boolean => part !== "" && Buffer.byteLength(part) <= longest;
-  const { pk, sk } = key;
-  if (isPossible(pk.S ?? "", longestPartition) && isPossible(sk.S ?? "", longestSort)) return key;
-  const limits = `1 to ${longestPartition} and 1 to ${longestSort} bytes`;
-  throw new RowChangeError(`key ${JSON.stringify([pk.S, sk.S]).slice(0, 200)}: its parts must be of ${limits}`);
 }
 
 /** All items of a table, page by page. */

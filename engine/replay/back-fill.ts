@@ -9,8 +9,9 @@ import { setImmediate as turn } from "node:timers/promises";
 import { comparePositions, type Position } from "../event-store/position.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
-import { guardItemKey, type ItemKey, rowItemKey } from "../views/item.ts";
-import { idOfStream, type Projection, readsStream } from "../views/projection.ts";
+import { type ItemKey, rowItemKey } from "../views/item.ts";
+import { type Projection, readsStream } from "../views/projection.ts";
+import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
 import type { RowChange } from "../consistency/plain-row.ts";
 import { roundsOfAll } from "../consistency/rounds-of-all.ts";
@@ -106,15 +107,16 @@ function foldedBy(
 
 function touchesOf({ projection, generation }: BackFillOptions, event: StoredEvent, tableWasEmpty: boolean): Touch[] {
   let changes: ReturnType<typeof changesOf> = [];
+  let guardKey: ItemKey;
   try {
+    guardKey = guardKeyOf(projection, event.stream);
     if (comparePositions(event.position, generation.from) >= 0) changes = changesOf(projection, event);
   } catch (error) {
     throw eventError(event, error);
   }
   if (projection.rows === "one-per-stream") {
-    const key = rowItemKey(projection.rowOf(idOfStream(projection, event.stream)));
     const mustBeRead = !(tableWasEmpty && event.revision === 0n);
-    return [{ key, changes: changes.map(({ change }) => change), carriesGuard: true, mustBeRead }];
+    return [{ key: guardKey, changes: changes.map(({ change }) => change), carriesGuard: true, mustBeRead }];
   }
   const touches = new Map<string, Touch>();
   for (const { key: row, change } of changes) {
@@ -125,7 +127,7 @@ function touchesOf({ projection, generation }: BackFillOptions, event: StoredEve
     else touches.set(text, { key, changes: [change], carriesGuard: false, mustBeRead: true });
   }
   // A guard that is an item of its own need not be read: the stream's next event says all that it holds.
-  const guard: Touch = { key: guardItemKey(event.stream), changes: [], carriesGuard: true, mustBeRead: false };
+  const guard: Touch = { key: guardKey, changes: [], carriesGuard: true, mustBeRead: false };
   return [...touches.values(), guard];
 }
 

@@ -13,8 +13,9 @@ import { comparePositions, type Position } from "../event-store/position.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import type { Guard } from "../views/guard.ts";
-import { guardItemKey, guardOfItem, type Item, type ItemKey, keyOfRowItem, rowItemKey } from "../views/item.ts";
-import { idOfStream, type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
+import { guardOfItem, type Item, type ItemKey, keyOfRowItem, rowItemKey } from "../views/item.ts";
+import { type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
+import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
 
 /** Differences that are listed; all are counted. */
@@ -131,17 +132,11 @@ export class Verification {
         touched.push(item);
       }
     }
-    const guarded = this.#item(this.#guardKey(stream));
+    const guarded = this.#item(guardKeyOf(this.#projection, stream));
     guarded.stream = stream;
     guarded.guard = { revision, position };
     touched.push(guarded);
     return touched;
-  }
-
-  #guardKey(stream: string): ItemKey {
-    return this.#projection.rows === "shared"
-      ? guardItemKey(stream)
-      : rowItemKey(this.#projection.rowOf(idOfStream(this.#projection, stream)));
   }
 
   #item(key: ItemKey): ExpectedItem {

@@ -10,13 +10,14 @@
 import { type DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventStore } from "../event-store/event-store.ts";
-import type { StoredEvent } from "../event-store/stored-event.ts";
+import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "./catalog.ts";
 import { isTransactionConflict, isTransient, translated, ViewsUnavailableError } from "./dynamodb.ts";
 import { eventsAfterGuard } from "./gap.ts";
 import type { Guard } from "./guard.ts";
-import { guardItemKey, guardOfItem, rowItemKey } from "./item.ts";
-import { idOfStream, type Projection } from "./projection.ts";
+import { guardOfItem } from "./item.ts";
+import type { Projection } from "./projection.ts";
+import { guardKeyOf } from "./stream-keys.ts";
 import {
   groupForTransactions,
   type StreamWrite,
@@ -56,9 +57,6 @@ interface MutableReport {
 
 const ownedRowsAtOnce = 16;
 const maximumTries = 12;
-
-/** What EventStoreDB writes at the end of a stream that is deleted for good, at the highest revision there is. */
-const tombstoneType = "$streamDeleted";
 
 /** Brings every stream of `events` up to its last event there. */
 export async function applyEvents(writer: LiveWriter, events: Iterable<StoredEvent>): Promise<ApplyReport> {
@@ -238,8 +236,7 @@ export async function readGuard(
   { dynamodb, projection, generation }: Pick<LiveWriter, "dynamodb" | "projection" | "generation">,
   stream: string,
 ): Promise<Guard | undefined> {
-  const key =
-    projection.rows === "shared" ? guardItemKey(stream) : rowItemKey(projection.rowOf(idOfStream(projection, stream)));
+  const key = guardKeyOf(projection, stream);
   const { Item } = await translated(
     dynamodb.send(new GetItemCommand({ TableName: generation.table, Key: key, ConsistentRead: true })),
   );
@@ -250,7 +247,7 @@ function byStream(events: Iterable<StoredEvent>): Map<string, [StoredEvent, ...S
   const streams = new Map<string, [StoredEvent, ...StoredEvent[]]>();
   for (const event of events) {
     // A tombstone says that its stream takes no more; it is no event of the stream and changes no row.
-    if (event.type === tombstoneType) continue;
+    if (isTombstone(event)) continue;
     const delivered = streams.get(event.stream);
     if (delivered === undefined) streams.set(event.stream, [event]);
     else if (!delivered.some(({ revision }) => revision === event.revision)) delivered.push(event);

@@ -14,8 +14,9 @@ import type { StoredEvent } from "../event-store/stored-event.ts";
 import { translated } from "./dynamodb.ts";
 import type { Guard } from "./guard.ts";
 import { guardAttributes, guardItemKey, guardNames, marshallRow, rowItemKey, writesName } from "./item.ts";
-import { idOfStream, isListed, type Projection, type RowKey } from "./projection.ts";
+import { isListed, type Projection, type RowKey } from "./projection.ts";
 import { andThen, checkChange, noWrite, RowChangeError, type RowWrite } from "./row-write.ts";
+import { checkedRowKey, guardKeyOf, ownedRowKey } from "./stream-keys.ts";
 import { updateExpression } from "./update-expression.ts";
 
 /** DynamoDB's limit on a transaction. */
@@ -50,25 +51,18 @@ export function changesOf(
   const { type, stream, revision, position } = event;
   const projected = { type, data: readEventData(projection.eventTypes, event), stream, revision, position };
   if (projection.rows === "one-per-stream") {
-    const key = checkedKey(projection.rowOf(idOfStream(projection, stream)));
+    const key = ownedRowKey(projection, stream);
     const change = projection.changes(projected);
     checkChange(change);
     return [{ key, change }];
   }
-  const changes = projection.changes(projected).map((change) => ({ key: checkedKey(change.key), change }));
+  const changes = projection.changes(projected).map((change) => ({ key: checkedRowKey(change.key), change }));
   for (const { change } of changes) checkChange(change);
   const rows = changes.length < maximumTransactionItems ? 0 : new Set(changes.map(({ key }) => keyText(key))).size;
   if (rows >= maximumTransactionItems) {
     throw new RowChangeError(`one event changes ${rows} rows: at most 99 fit a transaction with the guard`);
   }
   return changes;
-}
-
-function checkedKey(key: RowKey): RowKey {
-  if (key.partition === "" || key.sort === "" || key.partition.startsWith("_")) {
-    throw new RowChangeError(`row key ${keyText(key)}: both parts must be given and none start with "_"`);
-  }
-  return key;
 }
 
 /**
@@ -119,7 +113,7 @@ export async function writeOwnedRow(
   projection: Extract<Projection, { rows: "one-per-stream" }>,
   write: StreamWrite,
 ): Promise<"written" | "guard-moved"> {
-  const key = rowItemKey(projection.rowOf(idOfStream(projection, write.stream)));
+  const key = guardKeyOf(projection, write.stream);
   const row = [...write.rows.values()][0]?.write ?? noWrite;
   const condition = guardCondition(write.expected);
   try {

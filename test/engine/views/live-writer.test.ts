@@ -1,4 +1,5 @@
 /** Live delivery applies every committed event exactly once and in its stream's order, however it is delivered. */
+import { PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { randomUUID } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { EventStore } from "../../../engine/event-store/event-store.ts";
@@ -490,15 +491,18 @@ describe("live delivery of rows that many streams touch", () => {
     const writer = await views.writer(shared);
     const bad = `account-${randomUUID()}`;
     const good = numbers(3).map(() => `account-${randomUUID()}`);
-    const tooLong = counted({ ["k".repeat(1_025)]: 1 });
-    const events = await views.append(bad, [counted({ row: 1 }), counted({ row: 10 }), tooLong, counted({ row: 100 })]);
+    // A damaged row that holds no number to add to.
+    const damaged = { pk: { S: "totals" }, sk: { S: "damaged" }, sum: { S: "text" } };
+    await views.dynamodb.send(new PutItemCommand({ TableName: writer.generation.table, Item: damaged }));
+    const refused = counted({ damaged: 1 });
+    const events = await views.append(bad, [counted({ row: 1 }), counted({ row: 10 }), refused, counted({ row: 100 })]);
     const others: StoredEvent[] = [];
     for (const stream of good) others.push(...(await views.append(stream, [counted({ row: 1_000 })])));
     const { failures, ...counts } = await applyEvents(writer, [...events, ...others]);
     expect(counts).toStrictEqual({ applied: 5, duplicates: 0, gapsFilled: 0 });
     expect(failures).toStrictEqual([{ stream: bad, revision: 2n, error: errorNamed("TransactionCanceledException") }]);
     expect(await views.contents(writer)).toStrictEqual({
-      rows: { "totals/row": { sum: 3_011, events: 5 } },
+      rows: { "totals/damaged": { sum: "text" }, "totals/row": { sum: 3_011, events: 5 } },
       guards: Object.fromEntries([at(events, 1), ...others].map((event) => [event.stream, guardAt(event)])),
     });
   });
@@ -512,5 +516,23 @@ describe("live delivery of rows that many streams touch", () => {
     }
     expect(await applyEvents(writer, events)).toStrictEqual(report(3));
     expect((await views.contents(writer)).rows).toStrictEqual({ "totals/row": { sum: large, events: 3 } });
+  });
+});
+
+describe("a stream whose name leads to no row key", () => {
+  it.each([
+    ["an empty id", "account-", 'key ["","account"]: its parts must be of'],
+    ["an id that the engine keeps", "account-_guard#x", "none may start"],
+    ["an id too long for a key", `account-${"x".repeat(2_100)}`, "its parts must be of 1 to 2048"],
+  ])("fails alone and says why: %s", async (_, stream, says) => {
+    const writer = await views.writer(owned);
+    const good = await views.append(`account-${randomUUID()}`, [changed({ add: { sum: 1 } })]);
+    const bad = await views.append(stream, [unlisted]);
+    const { applied, failures } = await applyEvents(writer, [...bad, ...good]);
+    expect({ applied, failures }).toStrictEqual({
+      applied: 1,
+      failures: [{ stream, revision: bad[0]?.revision, error: expect.any(RowChangeError) as Error }],
+    });
+    expect((failures[0]?.error as Error).message).toContain(says);
   });
 });
