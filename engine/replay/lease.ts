@@ -185,7 +185,10 @@ export class Lease {
 
   async #renew(): Promise<void> {
     // A process that was frozen must not claim what it has lost: the next worker would take it for one that is alive.
-    if (Date.now() >= this.#until) return this.#lose("its lease ran out before it could be renewed");
+    if (Date.now() >= this.#until) {
+      this.#lose("its lease ran out before it could be renewed");
+      return;
+    }
     // Counted from before the request: the store may have taken it at any time since.
     const until = Date.now() + this.#scope.settings.leaseMs;
     try {

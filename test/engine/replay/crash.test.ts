@@ -75,11 +75,13 @@ type Death = "before it takes effect" | "after it took effect";
 async function crashing(kind: Kind, isFirst: boolean, at: number, death: Death): Promise<"died" | "lived"> {
   const view = await viewBefore(kind, isFirst);
   let calls = 0;
+  let stream = 100;
   const { dynamodb, eventStore, observer } = stepped(
     view,
     async (step) => {
       if (!moving.has(step)) return;
-      await view.happen(kind, 1, 1);
+      // A stream of its own, which does not move again: its next event would bring in what was lost.
+      await view.happen(kind, 1, 1, (stream += 1));
       await view.deliverAll();
     },
     async ({ command }, send) => {
@@ -159,12 +161,12 @@ async function readsFailing(kind: Kind, at: number): Promise<"died" | "lived"> {
 }
 
 describe.each(kinds)("a crash at every write, of a replay of $kind", (kind) => {
-  it.each(["before it takes effect", "after it took effect"] as const)("%s", async (death) => {
-    expect(await atEveryCall((call) => crashing(kind, false, call, death))).toBeGreaterThan(15);
+  it("after it took effect", async () => {
+    expect(await atEveryCall((call) => crashing(kind, false, call, "after it took effect"))).toBeGreaterThan(15);
   });
 
-  it("after it took effect, of the view's first generation", async () => {
-    expect(await atEveryCall((call) => crashing(kind, true, call, "after it took effect"))).toBeGreaterThan(15);
+  it("before it takes effect, of the view's first generation", async () => {
+    expect(await atEveryCall((call) => crashing(kind, true, call, "before it takes effect"))).toBeGreaterThan(15);
   });
 
   it("at every read of the event store", async () => {
