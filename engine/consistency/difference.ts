@@ -75,8 +75,10 @@ export function rowText({ partition, sort }: RowKey): string {
 
 const longest = 500;
 
+/** By name: DynamoDB gives attributes in any order, and two lists are to be compared by eye. */
 function attributesText(attributes: RowAttributes): string {
-  const text = JSON.stringify(jsonValue(attributes));
+  const byName = Object.entries(attributes).sort(([left], [right]) => (left < right ? -1 : 1));
+  const text = JSON.stringify(jsonValue(Object.fromEntries(byName)));
   return text.length <= longest ? text : `${text.slice(0, longest)}...`;
 }
 
