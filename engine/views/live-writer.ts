@@ -57,6 +57,8 @@ interface MutableReport {
 
 const ownedRowsAtOnce = 16;
 const maximumTries = 12;
+/** So many failures of infrastructure in a row, and the rest of the batch would fail too, each after a time-out of its own. */
+const failuresOfAnOutage = 8;
 
 /** Brings every stream of `events` up to its last event there. */
 export async function applyEvents(writer: LiveWriter, events: Iterable<StoredEvent>): Promise<ApplyReport> {
@@ -65,6 +67,13 @@ export async function applyEvents(writer: LiveWriter, events: Iterable<StoredEve
   if (writer.projection.rows === "shared") await applyShared(writer, open);
   else await applyOwned(writer, writer.projection, open);
   return report;
+}
+
+function isOutage({ failures }: ApplyReport): boolean {
+  return (
+    failures.length >= failuresOfAnOutage &&
+    failures.slice(-failuresOfAnOutage).every(({ error }) => isInfrastructureFailure(error))
+  );
 }
 
 /** How far a stream of the batch has come. */
@@ -94,6 +103,10 @@ class OpenStream {
 
   /** The next write, or undefined when nothing is left to write: then the stream is done. */
   async next(): Promise<StreamWrite | undefined> {
+    if (isOutage(this.#report)) {
+      this.fail(this.#expected + 1n, new ViewsUnavailableError("an outage was met before it: it is tried again later"));
+      return undefined;
+    }
     try {
       const events = await this.#eventsAfterGuard();
       if (this.done) return undefined;

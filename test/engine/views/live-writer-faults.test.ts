@@ -266,3 +266,29 @@ describe("a failure is of infrastructure", () => {
     expect(isInfrastructureFailure(error)).toBe(expected);
   });
 });
+
+describe("an outage", () => {
+  it.each(kinds)(
+    "ends a batch early, so that its time-outs do not add up: $kind",
+    async ({ projection, command, events }) => {
+      const writer = await views.writer(projection);
+      let calls = 0;
+      const dead = withFault(writer, command, (call) => {
+        calls = call;
+        return Promise.reject(timeout());
+      });
+      const batch: StoredEvent[] = [];
+      for (let streams = 0; streams < 250; streams += 1) {
+        const [first] = events;
+        batch.push(...(await views.append(`account-${randomUUID()}`, [first])));
+      }
+      const { failures, ...counts } = await applyEvents(dead, batch);
+      expect(counts).toStrictEqual({ applied: 0, duplicates: 0, gapsFilled: 0 });
+      expect(new Set(failures.map(({ stream }) => stream)).size).toBe(250);
+      expect(failures.every(({ revision, error }) => revision === 0n && isInfrastructureFailure(error))).toBe(true);
+      expect(calls).toBeLessThan(30);
+      // Nothing is lost by it.
+      expect(await applyEvents(writer, batch)).toStrictEqual(report(250));
+    },
+  );
+});
