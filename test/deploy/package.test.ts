@@ -120,6 +120,18 @@ describe("the packaged service", () => {
     }
   });
 
+  it("lets query functions read by key and by index, and neither scan nor write", () => {
+    for (const name of ["get-order", "list-orders", "sales-by-month"]) {
+      const role = template.Resources[functions[name]?.role ?? ""]?.Properties;
+      const actions = statementSchema
+        .parse(role)
+        .Policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement.flatMap(({ Action }) => Action))
+        .filter((action) => action.startsWith("dynamodb:"));
+      const others = actions.filter((action) => !["dynamodb:GetItem", "dynamodb:Query"].includes(action));
+      expect([name, actions.length > 0, others]).toStrictEqual([name, true, []]);
+    }
+  });
+
   it("has no table but the fixed one, on demand and with point-in-time recovery", () => {
     expect(resourcesOf("AWS::DynamoDB::Table")).toMatchObject([
       {
