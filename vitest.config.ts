@@ -7,8 +7,10 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/proof/**"],
     globalSetup: ["test/servers/dynamodb-for-all-tests.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Tests wait for servers more than they compute; on two cores three files at once keep both busy.
+    maxWorkers: 3,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // What is waited for comes when it comes: machines are slow at times, and no test is about how slow.
     expect: { poll: { timeout: 20_000, interval: 10 } },
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
