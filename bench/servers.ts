@@ -4,9 +4,9 @@
  */
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "../local/system/ports.ts";
 import {
   dynamodbProcess,
   endpointAt,
@@ -86,21 +86,4 @@ export class Servers {
   readonly #removeDirectory = (): void => {
     rmSync(this.#directory, { recursive: true, force: true, maxRetries: 5 });
   };
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  // All are held at once, so that no port is given twice.
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

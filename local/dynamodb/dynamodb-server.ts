@@ -6,9 +6,9 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts } from "../system/ports.ts";
 
 export type DynamoDBEngine = "dynoxide" | "dynamodb-local";
 
@@ -77,7 +77,7 @@ export function hasJava17(): boolean {
 
 /** Starts a server and waits until it answers. */
 export async function startDynamoDB(options: DynamoDBOptions = {}): Promise<DynamoDBServer> {
-  const port = options.port === undefined || options.port === 0 ? await freePort() : options.port;
+  const [port = 0] = options.port === undefined || options.port === 0 ? await freePorts(1) : [options.port];
   const engine = options.engine ?? availableEngine();
   if (options.dataDirectory !== undefined) await mkdir(options.dataDirectory, { recursive: true });
   const [binary = "", ...words] = dynamodbCommand(port, options.dataDirectory, engine);
@@ -130,12 +130,4 @@ function dynamodbLocalJar(): string {
   const library = join(root, "lib");
   const [distribution = ""] = readdirSync(library);
   return join(library, distribution, "DynamoDBLocal.jar");
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

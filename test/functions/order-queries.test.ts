@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { CreateTableCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { Catalog } from "../../engine/views/catalog.ts";
 import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
@@ -10,6 +9,7 @@ import { startOfAll } from "../../engine/event-store/position.ts";
 import { EventStore } from "../../engine/event-store/event-store.ts";
 import type { StoredEvent } from "../../engine/event-store/stored-event.ts";
 import { type EventStoreServer, startEventStore } from "../../local/eventstoredb/event-store-server.ts";
+import { createFixedTables } from "../../local/system/fixed-tables.ts";
 import { orderSummary } from "../../projections/order-summary.ts";
 import { salesByMonth } from "../../projections/sales-by-month.ts";
 import { invoke, type TestAnswer } from "../engine/http/api-gateway.ts";
@@ -36,20 +36,7 @@ describe("queries over HTTP", () => {
     });
     functions = await loadFunctions();
     catalog = functions.views().catalog;
-    await dynamodb.send(
-      new CreateTableCommand({
-        TableName: functions.catalogTable(tablePrefix),
-        BillingMode: "PAY_PER_REQUEST",
-        AttributeDefinitions: [
-          { AttributeName: "pk", AttributeType: "S" },
-          { AttributeName: "sk", AttributeType: "S" },
-        ],
-        KeySchema: [
-          { AttributeName: "pk", KeyType: "HASH" },
-          { AttributeName: "sk", KeyType: "RANGE" },
-        ],
-      }),
-    );
+    await createFixedTables(dynamodb, tablePrefix);
   });
 
   afterAll(async () => {

@@ -13,7 +13,7 @@ import type { RowKey } from "../../engine/views/projection.ts";
 import { catalogTable } from "../../functions/dynamodb-connection.ts";
 import { type EventStoreServer, startEventStore } from "../../local/eventstoredb/event-store-server.ts";
 import { projections } from "../../projections/registry.ts";
-import { createCatalogTable } from "../engine/consistency/stores-for-views.ts";
+import { createFixedTables } from "../../local/system/fixed-tables.ts";
 
 export class OrderViews {
   readonly tablePrefix = `order-views-${randomUUID().slice(0, 8)}-`;
@@ -32,7 +32,7 @@ export class OrderViews {
   /** Live, and empty. */
   static async made(dynamodbEndpoint: string): Promise<OrderViews> {
     const made = new OrderViews(await startEventStore(), dynamodbEndpoint);
-    await createCatalogTable(made.dynamodb, catalogTable(made.tablePrefix));
+    await createFixedTables(made.dynamodb, made.tablePrefix);
     for (const projection of projections) {
       const table = made.tableOf(projection.name);
       await createGenerationTable(made.dynamodb, table, projection);

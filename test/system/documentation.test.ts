@@ -4,8 +4,8 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { accepts } from "../../local/system/ports.ts";
-import { freePorts, run, StartedSystem } from "./started-system.ts";
+import { accepts, freePorts } from "../../local/system/ports.ts";
+import { run, StartedSystem } from "./started-system.ts";
 
 const repository = join(import.meta.dirname, "../..");
 

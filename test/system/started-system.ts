@@ -1,11 +1,11 @@
 /** A whole system, started with `npm start`'s own command in a process group of its own, as a user would. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { freePorts } from "../../local/system/ports.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const tidemark = join(repository, "bin/tidemark.js");
@@ -162,20 +162,4 @@ function ended(child: ChildProcess): Promise<number | null> {
     child.once("close", resolve);
     child.once("error", reject);
   });
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -1,11 +1,13 @@
 /** The servers of a test file over views: an event store of its own, and a catalog of its own on the common DynamoDB. */
 import { randomUUID } from "node:crypto";
-import { CreateTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, inject } from "vitest";
 import { EventStore } from "../../../engine/event-store/event-store.ts";
 import { type Position } from "../../../engine/event-store/position.ts";
 import { connectDynamoDB } from "../../../engine/views/dynamodb.ts";
+import { catalogTable } from "../../../functions/dynamodb-connection.ts";
 import { type EventStoreServer, startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
+import { createFixedTables } from "../../../local/system/fixed-tables.ts";
 import { type Kind, ViewUnderCheck } from "./view-under-check.ts";
 
 export interface StoresForViews {
@@ -18,13 +20,13 @@ export interface StoresForViews {
 /** Call it at the top of a test file. */
 export function useStores(): StoresForViews {
   const dynamodb = connectDynamoDB({ region: "eu-central-1", endpoint: inject("dynamodbEndpoint") });
-  const catalogTable = `consistency-${randomUUID().slice(0, 8)}-catalog`;
+  const tablePrefix = `consistency-${randomUUID().slice(0, 8)}-`;
   let server: EventStoreServer | undefined;
   let store: EventStore | undefined;
   beforeAll(async () => {
     server = await startEventStore();
     store = EventStore.connect(server.connectionString);
-    await createCatalogTable(dynamodb, catalogTable);
+    await createFixedTables(dynamodb, tablePrefix);
   });
   afterAll(async () => {
     await store?.dispose();
@@ -37,27 +39,10 @@ export function useStores(): StoresForViews {
   };
   return {
     dynamodb,
-    catalogTable,
+    catalogTable: catalogTable(tablePrefix),
     get store() {
       return started();
     },
-    view: (kind, from) => ViewUnderCheck.made(kind, started(), dynamodb, catalogTable, from),
+    view: (kind, from) => ViewUnderCheck.made(kind, started(), dynamodb, catalogTable(tablePrefix), from),
   };
-}
-
-export async function createCatalogTable(dynamodb: DynamoDBClient, table: string): Promise<void> {
-  await dynamodb.send(
-    new CreateTableCommand({
-      TableName: table,
-      BillingMode: "PAY_PER_REQUEST",
-      AttributeDefinitions: [
-        { AttributeName: "pk", AttributeType: "S" },
-        { AttributeName: "sk", AttributeType: "S" },
-      ],
-      KeySchema: [
-        { AttributeName: "pk", KeyType: "HASH" },
-        { AttributeName: "sk", KeyType: "RANGE" },
-      ],
-    }),
-  );
 }

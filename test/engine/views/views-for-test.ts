@@ -1,6 +1,6 @@
 /** What tests of views share: an event store, tables of their own, two projections, and faults of the DynamoDB client. */
 import { randomUUID } from "node:crypto";
-import { CreateTableCommand, type DynamoDBClient, paginateScan } from "@aws-sdk/client-dynamodb";
+import { type DynamoDBClient, paginateScan } from "@aws-sdk/client-dynamodb";
 import { jsonEvent, type JSONType } from "@eventstore/db-client";
 import { afterAll, expect, inject } from "vitest";
 import { z } from "zod";
@@ -23,6 +23,8 @@ import {
   type Projection,
   type RowAttributes,
 } from "../../../engine/views/projection.ts";
+import { catalogTable } from "../../../functions/dynamodb-connection.ts";
+import { createFixedTables } from "../../../local/system/fixed-tables.ts";
 import { type StoreForTest, useEventStore } from "../../local/eventstoredb/event-store-for-test.ts";
 
 const amounts = z.record(z.string(), z.number());
@@ -144,19 +146,9 @@ export const newTable = (): string => `views-${randomUUID()}`;
 
 /** A catalog table as the deployment makes it. */
 export async function createCatalogTable(dynamodb: DynamoDBClient): Promise<string> {
-  const table = newTable();
-  await dynamodb.send(
-    new CreateTableCommand({
-      TableName: table,
-      BillingMode: "PAY_PER_REQUEST",
-      AttributeDefinitions: ["pk", "sk"].map((AttributeName) => ({ AttributeName, AttributeType: "S" as const })),
-      KeySchema: [
-        { AttributeName: "pk", KeyType: "HASH" },
-        { AttributeName: "sk", KeyType: "RANGE" },
-      ],
-    }),
-  );
-  return table;
+  const tablePrefix = `${newTable()}-`;
+  await createFixedTables(dynamodb, tablePrefix);
+  return catalogTable(tablePrefix);
 }
 
 /** How the guard of a stream reads once `event` is in. */
