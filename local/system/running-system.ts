@@ -1,5 +1,5 @@
 /** What other commands need to know of a running system: written by `start`, found by the data directory. */
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { CommandError } from "../cli/command-error.ts";
@@ -22,16 +22,35 @@ export type RunningSystem = z.output<typeof runningSystemSchema>;
 
 const fileIn = (dataDirectory: string): string => join(dataDirectory, "system.json");
 
-/** Replaces the file in one step: a reader sees the old or the new one, never half of it. */
-export async function writeRunningSystem(system: RunningSystem): Promise<void> {
-  await mkdir(system.dataDirectory, { recursive: true });
-  const file = fileIn(system.dataDirectory);
-  await writeFile(`${file}.new`, `${JSON.stringify(system, null, 2)}\n`, { mode: 0o600 });
-  await rename(`${file}.new`, file);
-}
+/**
+ * The file that tells of a running system, kept by its supervisor: one write after the other, since processes may die and be
+ * started again at the same moment, and what was asked for last stands in the end.
+ */
+export class RunningSystemFile {
+  readonly #file: string;
+  #written: Promise<void> = Promise.resolve();
+  #isOurs = false;
 
-export async function removeRunningSystem(dataDirectory: string): Promise<void> {
-  await rm(fileIn(dataDirectory), { force: true });
+  constructor(dataDirectory: string) {
+    this.#file = fileIn(dataDirectory);
+  }
+
+  /** Replaces the file in one step: a reader sees the old or the new one, never half of it. */
+  write(system: RunningSystem): Promise<void> {
+    const writing = this.#written.then(async () => {
+      await writeFile(`${this.#file}.new`, `${JSON.stringify(system, null, 2)}\n`, { mode: 0o600 });
+      await rename(`${this.#file}.new`, this.#file);
+      this.#isOurs = true;
+    });
+    this.#written = writing.catch(() => undefined);
+    return writing;
+  }
+
+  /** After every write that was asked for. A file that another system has written is left alone. */
+  async remove(): Promise<void> {
+    await this.#written;
+    if (this.#isOurs) await rm(this.#file, { force: true });
+  }
 }
 
 /** The system that runs on this data, if one does. */

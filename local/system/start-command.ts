@@ -1,6 +1,5 @@
 /** `tidemark start`: everything on one machine, until it is told to stop. */
 import type { Command } from "commander";
-import { access, constants, mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
 import {
@@ -11,6 +10,7 @@ import {
   portOption,
   reportingErrors,
 } from "../cli/command-error.ts";
+import { makeDataDirectory } from "../data-directory.ts";
 import { stopSignal } from "../cli/stop-signal.ts";
 import { createFixedTables } from "./fixed-tables.ts";
 import { freePortNear, isFree } from "./ports.ts";
@@ -27,7 +27,7 @@ import {
   tablePrefix,
 } from "./processes.ts";
 import { prepareViews } from "./prepare-views.ts";
-import { findRunningSystem, removeRunningSystem, type RunningSystem, writeRunningSystem } from "./running-system.ts";
+import { findRunningSystem, type RunningSystem, RunningSystemFile } from "./running-system.ts";
 import { Supervisor } from "./supervisor.ts";
 
 interface StartOptions extends CommonOptions {
@@ -61,39 +61,42 @@ async function start(options: StartOptions): Promise<void> {
     );
   }
   const ports = await choosePorts(options);
-  await makeDirectory(dataDirectory);
+  makeDirectory(dataDirectory);
 
   const end = new Ending();
   const supervisor: Supervisor = new Supervisor(`${dataDirectory}/logs`, {
     notice: (line) => console.error(line),
     changed: () => {
-      if (announced) void writeRunningSystem(describe(dataDirectory, ports, supervisor));
+      if (!announced) return;
+      file.write(describe(dataDirectory, ports, supervisor)).catch((error: unknown) => {
+        console.error(`status may be out of date: ${error instanceof Error ? error.message : String(error)}`);
+      });
     },
     failed: (why) => end.now(new CommandError("PROCESS_KEEPS_FAILING", why)),
   });
+  const file = new RunningSystemFile(dataDirectory);
   let announced = false;
   try {
     const started = await Promise.race([startAll(supervisor, ports, dataDirectory), end.asked]);
     if (started === "all-ready") {
       announced = true;
       const system = describe(dataDirectory, ports, supervisor);
-      await writeRunningSystem(system);
+      await file.write(system);
       console.log(options.json === true ? JSON.stringify({ ready: true, ...system }) : welcome(system));
       await end.asked;
     }
   } finally {
     announced = false;
     await supervisor.stop();
-    await removeRunningSystem(dataDirectory);
+    await file.remove();
   }
   if (end.failure !== undefined) throw end.failure;
   process.exit(process.exitCode ?? exitCodes.ok);
 }
 
-async function makeDirectory(directory: string): Promise<void> {
+function makeDirectory(directory: string): void {
   try {
-    await mkdir(directory, { recursive: true });
-    await access(directory, constants.W_OK);
+    makeDataDirectory(directory);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     const message = `data cannot be kept in ${directory}: name a directory that can be written with --data (${why})`;
@@ -123,7 +126,7 @@ async function startAll(
   ports: SystemPorts,
   dataDirectory: string,
 ): Promise<"all-ready" | "asked"> {
-  await mkdir(`${dataDirectory}/dynamodb`, { recursive: true });
+  makeDirectory(`${dataDirectory}/dynamodb`);
   // The function runtime bundles for some seconds and needs neither server for that.
   const servers = await Promise.all([
     supervisor.start(eventStoreProcess(ports, dataDirectory)),

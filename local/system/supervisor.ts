@@ -3,10 +3,10 @@
  * them together. A process that dies three times before it was ready will not get better by trying: then all stop.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { createWriteStream, type WriteStream } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makeDataDirectory } from "../data-directory.ts";
 import { OrphanReaper } from "./orphan-reaper.ts";
 
 export interface ProcessDefinition {
@@ -67,7 +67,6 @@ export class Supervisor {
 
   /** Starts a process and waits until it answers; false if everything is being stopped before it does. */
   async start(definition: ProcessDefinition): Promise<boolean> {
-    await mkdir(this.#logDirectory, { recursive: true });
     const supervised = new SupervisedProcess(definition);
     this.#processes.push(supervised);
     this.#spawn(supervised);
@@ -98,7 +97,7 @@ export class Supervisor {
     });
     supervised.child = child;
     if (child.pid !== undefined) this.#reaper.watch(child.pid);
-    const log = createWriteStream(join(this.#logDirectory, `${name}.log`), { flags: "a", mode: 0o600 });
+    const log = this.#openLog(name);
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => {
         log.write(chunk);
@@ -106,16 +105,32 @@ export class Supervisor {
       });
     }
     child.once("error", (error) => (supervised.output += error.message));
+    // What it has started goes with it: a grandchild that holds its output would keep it from counting as closed.
+    child.once("exit", () => signal(child, "SIGKILL"));
     child.once("close", (code, by) => {
       log.end();
-      if (child.pid !== undefined) {
-        signal(child, "SIGKILL");
-        this.#reaper.forget(child.pid);
-      }
+      if (child.pid !== undefined) this.#reaper.forget(child.pid);
       this.#ended(supervised, by === null ? `exit code ${code ?? "unknown"}` : by);
     });
     this.#events.changed();
     void this.#untilReady(supervised, child);
+  }
+
+  /** A log that cannot be written is a nuisance and no reason to stop anything. */
+  #openLog(name: string): WriteStream {
+    const file = join(this.#logDirectory, `${name}.log`);
+    let isTold = false;
+    const tell = (error: unknown): void => {
+      if (!isTold)
+        this.#events.notice(`${file} cannot be written: ${error instanceof Error ? error.message : "unknown"}`);
+      isTold = true;
+    };
+    try {
+      makeDataDirectory(this.#logDirectory);
+    } catch (error) {
+      tell(error);
+    }
+    return createWriteStream(file, { flags: "a", mode: 0o600 }).on("error", tell);
   }
 
   async #untilReady(supervised: SupervisedProcess, child: ChildProcess): Promise<void> {

@@ -186,6 +186,22 @@ describe("the system", () => {
     await checksClean();
   }, 180_000);
 
+  it("is whole again after all of its processes were killed at once", async () => {
+    const before = await system.status();
+    for (const { pid } of before) process.kill(pid, "SIGKILL");
+    await until("every process runs again", async () => {
+      const now = await system.status();
+      return now.length === before.length && now.every(({ pid }) => before.every((old) => old.pid !== pid));
+    });
+    await until("an order can be placed", async () => {
+      const key = { "idempotency-key": "after-all" };
+      return (await system.post("/orders", loadOrder, key).catch(() => ({ status: 0 }))).status === 201;
+    });
+    afterLoad = { ...afterLoad, orders: afterLoad.orders + 1, revenue: afterLoad.revenue + loadRevenue };
+    await settles(afterLoad);
+    await checksClean();
+  }, 180_000);
+
   it("has everything after a restart on the same data", async () => {
     expect(await system.stop()).toBe(0);
     await system.start();

@@ -72,9 +72,12 @@ describe("npm start", () => {
     await damaged.remove();
   });
 
-  it("names a data directory that cannot be one", async () => {
-    const file = join(one.dataDirectory, "file");
-    await writeFile(file, "");
+  it.each([
+    ["a file", () => join(one.dataDirectory, "file")],
+    ["nowhere to be made", () => "/proc/nowhere/data"],
+  ])("names a data directory that cannot be one: %s", async (_, path) => {
+    const file = path();
+    await writeFile(join(one.dataDirectory, "file"), "");
     const ports = portFlags.flatMap((flag, index) => [flag, String(one.ports[index])]);
     const { code, stderr } = await runTidemark("start", ...ports, "--data", file);
     expect({ code, said: stderr.startsWith(`error: data cannot be kept in ${file}:`) }).toStrictEqual({

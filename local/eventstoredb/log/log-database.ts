@@ -2,9 +2,10 @@
  * The database file behind the log: its tables, its lock and its refusals. Everything is on disk (fsync) when a
  * transaction has committed. The lock is SQLite's own file lock, so it ends with the process that holds it.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { makeDataDirectory } from "../../data-directory.ts";
 import { damaged, DataDirectoryError, locked, unusable } from "../data-directory-errors.ts";
 import { isWriteAheadLogDamaged } from "./write-ahead-log.ts";
 
@@ -116,7 +117,7 @@ export const openLogDatabase = (directory: string): DatabaseSync => {
   const file = join(directory, databaseFileName);
   let database: DatabaseSync | undefined;
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDataDirectory(directory);
     if (existsSync(file)) refuseDamagedWriteAheadLog(file);
     database = new DatabaseSync(file);
     prepare(database, file);

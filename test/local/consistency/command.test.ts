@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { type RunningSystem, writeRunningSystem } from "../../../local/system/running-system.ts";
+import { type RunningSystem, RunningSystemFile } from "../../../local/system/running-system.ts";
 import { salesPartition } from "../../../projections/sales-by-month.ts";
 import { OrderViews } from "../../functions/order-views.ts";
 import { type Ended, runTidemark } from "../../system/started-system.ts";
@@ -20,7 +20,7 @@ describe("tidemark check", () => {
     await views.place("b");
     await views.deliver();
     data = await mkdtemp(join(tmpdir(), "tidemark-check-"));
-    await writeRunningSystem(system({}));
+    await new RunningSystemFile(data).write(system({}));
   });
 
   afterAll(async () => {
@@ -133,7 +133,7 @@ describe("tidemark check", () => {
     ["event store", { eventStoreConnectionString: "esdb://127.0.0.1:1?tls=false" }, "EVENT_STORE_UNAVAILABLE"],
     ["DynamoDB", { dynamodbEndpoint: "http://127.0.0.1:1" }, "VIEWS_UNAVAILABLE"],
   ])("says that the %s is down when it is", async (_, change, code) => {
-    await writeRunningSystem(system(change));
+    await new RunningSystemFile(data).write(system(change));
     try {
       const ended = await check("--json");
       expect({ ...ended, stderr: JSON.parse(ended.stderr) as unknown }).toMatchObject({
@@ -142,7 +142,7 @@ describe("tidemark check", () => {
         stderr: { error: { code } },
       });
     } finally {
-      await writeRunningSystem(system({}));
+      await new RunningSystemFile(data).write(system({}));
     }
   });
 

@@ -75,6 +75,31 @@ describe("the supervisor", () => {
     await expect.poll(() => pids.filter(isAlive)).toStrictEqual([]);
   }, 15_000);
 
+  it("starts a process again although what it had started holds its output", async () => {
+    const script = `require("child_process").spawn("sleep", ["600"], { stdio: "inherit" })`;
+    await supervisor.start(definition("parent", directory, script));
+    const before = pidOf("parent");
+    process.kill(before, "SIGKILL");
+    await expect.poll(() => pidOf("parent")).not.toBe(before);
+  });
+
+  it("goes on when a log cannot be written, and says so once", async () => {
+    await supervisor.start(definition("worker", directory, `setInterval(() => console.log("working"), 5)`));
+    await rm(join(directory, "logs"), { recursive: true });
+    await writeFile(join(directory, "logs"), "a file where the folder was");
+    const before = pidOf("worker");
+    process.kill(before, "SIGKILL");
+    await expect.poll(() => notices.length).toBe(2);
+    expect(notices.filter((notice) => notice.includes("worker.log cannot be written"))).toHaveLength(1);
+    await expect.poll(() => isAlive(pidOf("worker"))).toBe(true);
+    expect(failures).toStrictEqual([]);
+  });
+
+  it("lists processes in the order in which they were asked for", async () => {
+    await Promise.all(["a", "b", "c"].map((name) => supervisor.start(definition(name, directory, ""))));
+    expect(supervisor.processes.map(({ name }) => name)).toStrictEqual(["a", "b", "c"]);
+  });
+
   it("leaves nothing behind when it is itself killed", async () => {
     const pidFile = join(directory, "orphan.pid");
     const program = join(directory, "supervise.ts");
