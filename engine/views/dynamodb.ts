@@ -7,11 +7,17 @@ export interface DynamoDBSettings {
   readonly endpoint?: string;
 }
 
+/**
+ * At most three attempts of two and a half seconds each, so that a request of the API that meets a silent DynamoDB is told so within
+ * its function's time. `throwOnRequestTimeout` because the client by itself only warns of a request that takes too long.
+ */
+const deadlines = { connectionTimeout: 1_000, requestTimeout: 2_500, throwOnRequestTimeout: true };
+
 export function connectDynamoDB({ region, endpoint }: DynamoDBSettings): DynamoDBClient {
   // A local server checks no credentials but the client insists on signing with some.
   const local =
     endpoint === undefined ? {} : { endpoint, credentials: { accessKeyId: "local", secretAccessKey: "local" } };
-  return new DynamoDBClient({ region, ...local, requestHandler: { connectionTimeout: 1_000, requestTimeout: 5_000 } });
+  return new DynamoDBClient({ region, ...local, maxAttempts: 3, requestHandler: deadlines });
 }
 
 /** DynamoDB does not answer or asks to slow down: nothing is known to be wrong, try again later. */
