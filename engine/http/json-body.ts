@@ -24,13 +24,24 @@ export function jsonBody<Schema extends z.ZodType>(
 ): MiddlewareObj<APIGatewayProxyEventV2 & WithJsonBody<z.output<Schema>>> {
   return {
     before({ event }) {
-      const sent = event.body ?? "";
+      const sent = sentBody(event);
       const absent = sent === "" && optional;
       if (!absent) requireJson(headerOf(event, "content-type"));
       event.bodyText = textOf(sent, event.isBase64Encoded);
       event.content = validated(schema, absent ? {} : parsed(event.bodyText), "body");
     },
   };
+}
+
+/**
+ * The body as text. The function runtime of one machine hands over what is falsy in JSON (null, false, 0, "") as a value or
+ * not at all, which must not pass for a request without a body: the length that was declared tells them apart.
+ */
+function sentBody(event: APIGatewayProxyEventV2): string {
+  const body: unknown = event.body;
+  if (typeof body === "string" && body !== "") return body;
+  const isDeclared = Number(headerOf(event, "content-length") ?? "0") > 0;
+  return isDeclared || typeof body === "boolean" || typeof body === "number" ? JSON.stringify(body ?? null) : "";
 }
 
 function requireJson(contentType: string | undefined): void {

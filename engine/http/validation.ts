@@ -11,9 +11,9 @@ export function validated<Schema extends z.ZodType>(
   value: unknown,
   part: "body" | "parameters",
 ): z.output<Schema> {
-  const result = schema.safeParse(value, { error: absence });
+  const result = schema.safeParse(value, { error: wording });
   if (result.success) return result.data;
-  throw invalidRequest(result.error.issues.flatMap((issue) => wrongFields(issue, part)));
+  throw invalidRequest(narrowest(result.error.issues).flatMap((issue) => wrongFields(issue, part)));
 }
 
 export function invalidRequest(errors: readonly WrongField[]): HttpProblem {
@@ -24,9 +24,60 @@ export function invalidRequest(errors: readonly WrongField[]): HttpProblem {
   return new HttpProblem(400, "INVALID_REQUEST", complete, { errors: listed });
 }
 
-/** "expected string, received undefined" is not what a client calls a missing field; all else keeps its words. */
-function absence(issue: z.core.$ZodRawIssue): string | undefined {
-  return issue.code === "invalid_type" && issue.input === undefined ? "is missing" : undefined;
+/** What a person would say; a schema's own words come before it, and what it does not know keeps zod's. */
+function wording(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case "invalid_type":
+      if (issue.input === undefined) return "is missing";
+      if (typeof issue.input === "number" && !Number.isFinite(issue.input)) return "must be a finite number";
+      return typeWording[issue.expected];
+    case "too_big":
+      return boundWording(issue.origin, issue.inclusive === false ? "less than" : "at most", issue.maximum);
+    case "too_small":
+      return boundWording(issue.origin, issue.inclusive === false ? "more than" : "at least", issue.minimum);
+    default:
+      return undefined;
+  }
+}
+
+const typeWording: Readonly<Record<string, string>> = {
+  array: "must be a list",
+  boolean: "must be true or false",
+  int: "must be a whole number",
+  number: "must be a number",
+  object: "must be an object",
+  string: "must be a string",
+};
+
+function boundWording(of: string, how: string, bound: number | bigint): string | undefined {
+  const isOne = Number(bound) === 1;
+  switch (of) {
+    case "number":
+    case "int":
+      return `must be ${how} ${bound.toString()}`;
+    case "string":
+      return `must have ${how} ${bound.toString()} ${isOne ? "character" : "characters"}`;
+    case "array":
+      return `must have ${how} ${bound.toString()} ${isOne ? "entry" : "entries"}`;
+    default:
+      return undefined;
+  }
+}
+
+/** A number outside the bounds of its schema and of exact integers is wrong twice to zod: the schema's bound is told. */
+function narrowest(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  const bounded = new Set<string>();
+  const told: z.core.$ZodIssue[] = [];
+  // The check of exact integers comes first; what is met first from the end is the schema's own bound.
+  for (const issue of issues.toReversed()) {
+    if (issue.code === "too_big" || issue.code === "too_small") {
+      const bound = `${issue.code} ${jsonPointer(issue.path)}`;
+      if (bounded.has(bound)) continue;
+      bounded.add(bound);
+    }
+    told.push(issue);
+  }
+  return told.reverse();
 }
 
 function wrongFields(issue: z.core.$ZodIssue, part: "body" | "parameters"): WrongField[] {

@@ -43,6 +43,7 @@ describe("bad input", () => {
   it.each([
     ["a negative quantity", withLine({ quantity: -1 }), "/lines/0/quantity"],
     ["a fractional quantity", withLine({ quantity: 1.5 }), "/lines/0/quantity"],
+    ["a quantity beyond all bounds", withLine({ quantity: 1e20 }), "/lines/0/quantity"],
     ["a quantity in words", withLine({ quantity: "two" }), "/lines/0/quantity"],
     ["a discount over 100", withLine({ discountPercent: 101 }), "/lines/0/discountPercent"],
     ["a fractional amount", withLine({ unitPrice: { amount: 1.5, currency: "USD" } }), "/lines/0/unitPrice/amount"],
@@ -64,7 +65,9 @@ describe("bad input", () => {
 
   it("refuses a body that is not JSON, not an object, or not declared as JSON", async () => {
     expect((await refused("/orders", '{"customerId": ')).status).toBe(400);
-    expect((await refused("/orders", "[]")).status).toBe(400);
+    expect(await refused("/orders", "[]")).toStrictEqual({ status: 400, fields: [""] });
+    for (const body of ["null", "false", "0", '""'])
+      expect([body, await refused("/orders", body)]).toStrictEqual([body, { status: 400, fields: [""] }]);
     expect((await refused("/orders", "customerId=1", { "content-type": "text/plain" })).status).toBe(415);
   });
 
