@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { httpFunction, json } from "../engine/http/http-function.ts";
 import { queryParameters } from "../engine/http/parameters.ts";
+import { CursorError } from "../engine/views/cursor.ts";
 import type { Row, RowPage } from "../engine/views/view-reader.ts";
 import { monthAndCurrency, salesByMonth, salesPartition } from "../projections/sales-by-month.ts";
 import { views } from "./dynamodb-connection.ts";
@@ -16,8 +17,17 @@ export const handler = httpFunction(functionLogger("sales-by-month"))
     return json(200, { items });
   });
 
-/** The view's one partition, which DynamoDB hands out in pages. */
+/** The view's one partition. Between two of its pages the table may have been retired: then it is read anew, once. */
 async function allMonths(): Promise<Row[]> {
+  try {
+    return await allPages();
+  } catch (error) {
+    if (!(error instanceof CursorError)) throw error;
+    return allPages();
+  }
+}
+
+async function allPages(): Promise<Row[]> {
   const rows: Row[] = [];
   let page: RowPage | undefined;
   do {

@@ -12,8 +12,8 @@ import type { StoredEvent } from "../event-store/stored-event.ts";
 import type { Logger } from "../http/logger.ts";
 import { transit } from "../replay/transitions.ts";
 import { type Catalog, type CatalogEntry, type Generation, writtenGenerations } from "../views/catalog.ts";
-import { deployedVersion, VersionNotDeployedError } from "../views/deployed-version.ts";
-import { isNamed } from "../views/dynamodb.ts";
+import { deployedVersion } from "../views/deployed-version.ts";
+import { isNamed, isTransient } from "../views/dynamodb.ts";
 import { applyEvents, isInfrastructureFailure, type StreamFailure } from "../views/live-writer.ts";
 import type { Projection } from "../views/projection.ts";
 import { delayAfter } from "./backoff.ts";
@@ -35,7 +35,7 @@ export class ViewNotPreparedError extends Error {
 /** A catalog that changes more often than this within one batch is being worked on: the batch comes again. */
 const maximumRounds = 5;
 /** Tries of a generation that is not live, before it is given up for the sake of the one that is. */
-const triesBesideLive = 4;
+const triesBesideLive = 3;
 const besideLive = { baseMs: 100, maximumMs: 1_000 };
 
 /** Applies `events` to the view; `versions` are the deployed ones of its projection. Throws when no event was applied. */
@@ -76,16 +76,24 @@ class Round {
     this.#entry = entry;
   }
 
+  /** The live generation last; what failed beside it is judged by what became of the same events there. */
   async apply(events: readonly StoredEvent[]): Promise<readonly StreamFailure[]> {
     const { projection: view } = this.#entry;
     const written = writtenGenerations(this.#entry);
     if (written.length === 0) {
       throw new ViewNotPreparedError(`view ${view} has no generation to write: invoke the function prepare`);
     }
-    const failures: StreamFailure[] = [];
+    const beside: { readonly generation: Generation; readonly failures: readonly StreamFailure[] }[] = [];
+    let inLive: readonly StreamFailure[] | undefined;
     for (const generation of written) {
-      if (generation.role === "live") failures.push(...(await this.#applyTo(generation, events)));
-      else failures.push(...(await this.#applyBeside(generation, events)));
+      if (generation.role === "live") inLive = await this.#applyTo(generation, events);
+      else beside.push({ generation, failures: await this.#applyBeside(generation, events) });
+    }
+    const failures = [...(inLive ?? [])];
+    for (const { generation, failures: found } of beside) {
+      const verdict = verdictOn(found, inLive);
+      if (verdict.verdict === "block") await this.#block(generation, verdict.error);
+      else failures.push(...found);
     }
     return failures;
   }
@@ -101,31 +109,22 @@ class Round {
     return report.failures;
   }
 
-  /**
-   * A generation that no reader sees must not hold back the one that they see: what fails in it blocks it, and its replay
-   * starts again.
-   */
+  /** Where its table alone is throttled, a few tries may be enough. */
   async #applyBeside(generation: Generation, events: readonly StoredEvent[]): Promise<readonly StreamFailure[]> {
-    let why: unknown;
-    for (let tries = 1; tries <= triesBesideLive; tries += 1) {
-      let failures: readonly StreamFailure[];
-      try {
-        failures = await this.#applyTo(generation, events);
-      } catch (error) {
-        if (!(error instanceof VersionNotDeployedError)) throw error;
-        why = error;
-        break;
-      }
+    try {
+      deployedVersion(this.#entry, generation, this.#versions);
+    } catch (error) {
+      return events.map(({ stream, revision }) => ({ stream, revision, error }));
+    }
+    for (let tries = 1; ; tries += 1) {
+      const failures = await this.#applyTo(generation, events);
       const [first] = failures;
       if (first === undefined) return [];
       // Its table is gone because it was retired; the catalog says so when it is read again.
       if (isNamed(first.error, "ResourceNotFoundException") && !(await this.#isWritten(generation))) return [];
-      why = first.error;
-      if (!failures.every(({ error }) => isInfrastructureFailure(error))) break;
+      if (tries === triesBesideLive || !failures.every(({ error }) => isTransient(error))) return failures;
       await sleep(delayAfter(tries, besideLive));
     }
-    await this.#block(generation, why);
-    return [];
   }
 
   async #isWritten({ id }: Generation): Promise<boolean> {
@@ -140,6 +139,25 @@ class Round {
     log.error({ view, generation: id, err: error }, "generation blocked: it can no longer become live");
     await transit({ catalog, view, versions: this.#versions }, id, "block", { blocked: blocked.slice(0, 1_000) });
   }
+}
+
+type Verdict = { readonly verdict: "tried-again" } | { readonly verdict: "block"; readonly error: unknown };
+
+/**
+ * What failed in a generation that no reader sees. It must not hold back the one that they see: what went well there and
+ * failed here blocks this one, and its replay starts again. What failed there too says nothing about this one, and an
+ * outage of the event store about neither: then the events come again.
+ */
+function verdictOn(failures: readonly StreamFailure[], inLive: readonly StreamFailure[] | undefined): Verdict {
+  const failedInLive = new Map(inLive?.map(({ stream, revision }) => [stream, revision]));
+  const only = failures.find(({ stream, revision, error }) => {
+    const there = failedInLive.get(stream);
+    if (there !== undefined && there <= revision) return false;
+    return inLive === undefined
+      ? !isInfrastructureFailure(error)
+      : isTransient(error) || !isInfrastructureFailure(error);
+  });
+  return only === undefined ? { verdict: "tried-again" } : { verdict: "block", error: only.error };
 }
 
 /** From its first failure on, nothing of a stream is in all generations. */

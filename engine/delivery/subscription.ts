@@ -129,7 +129,7 @@ export class Subscription {
       else log.info({ group, outcome }, "subscribed");
       const why = await connection.ended;
       this.#forget(connection);
-      return why;
+      return fromClientError(why, `the subscription to ${group}`);
     } catch (error) {
       return fromClientError(error, `the subscription to ${group}`);
     }

@@ -42,8 +42,11 @@ export interface StreamFailure {
 
 /** What became of the streams of a batch. Failures are values: one bad stream never holds back another. */
 export interface ApplyReport {
+  /** Events. */
   readonly applied: number;
+  /** Streams of which every event was in the rows already. */
   readonly duplicates: number;
+  /** Streams of which events were missing before, or between, those that were delivered. */
   readonly gapsFilled: number;
   readonly failures: readonly StreamFailure[];
 }

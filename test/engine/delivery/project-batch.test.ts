@@ -4,10 +4,12 @@ import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { beforeAll, describe, expect, it } from "vitest";
 import { projectBatch, type ProjectorContext, ViewNotPreparedError } from "../../../engine/delivery/project-batch.ts";
+import { EventStore } from "../../../engine/event-store/event-store.ts";
 import { startOfAll } from "../../../engine/event-store/position.ts";
 import { Catalog, type Generation, type GenerationRole } from "../../../engine/views/catalog.ts";
 import { VersionNotDeployedError } from "../../../engine/views/deployed-version.ts";
 import { createGenerationTable } from "../../../engine/views/generation-table.ts";
+import { applyEvents } from "../../../engine/views/live-writer.ts";
 import type { Projection } from "../../../engine/views/projection.ts";
 import {
   changed,
@@ -189,6 +191,67 @@ describe("a projector", () => {
     });
     expect(await projectBatch(view.context, [view.projection], events)).toStrictEqual(nothingFailed);
     expect((await view.contents("live")).rows).toStrictEqual({ [`${id}/account`]: { sum: 1 } });
+  });
+
+  it("blocks nothing beside a live generation that fails in the same way: the events are reported, and come again", async () => {
+    const view = await viewOf("soaking", "live");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [
+      changed({ add: { sum: 1 } }),
+      changed({ add: { _engine: 1 } }),
+    ]);
+    expect(await projectBatch(view.context, [view.projection], events)).toStrictEqual({
+      batchItemFailures: [{ itemIdentifier: `1@account-${id}` }],
+    });
+    expect(await view.blocked()).toStrictEqual({ soaking: undefined, live: undefined });
+    expect((await view.contents("soaking")).rows).toStrictEqual((await view.contents("live")).rows);
+  });
+
+  it("blocks nothing when the event store is down and a gap cannot be read, also where only one generation has the gap", async () => {
+    const view = await viewOf("soaking", "live");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ add: { sum: 1 } }), changed({ add: { sum: 1 } })]);
+    const [first, second] = events;
+    if (first === undefined || second === undefined) throw new Error("two events were appended");
+    // The live generation has the first event already.
+    const generation = { table: view.tableOf("live"), from: startOfAll };
+    await applyEvents({ ...view.context, projection: view.projection, generation }, [first]);
+    const eventStore = EventStore.connect("esdb://127.0.0.1:1?tls=false");
+    expect(await projectBatch({ ...view.context, eventStore }, [view.projection], [second])).toStrictEqual({
+      batchItemFailures: [{ itemIdentifier: `1@account-${id}` }],
+    });
+    expect(await view.blocked()).toStrictEqual({ soaking: undefined, live: undefined });
+    expect(await projectBatch(view.context, [view.projection], [second])).toStrictEqual(nothingFailed);
+    const rows = { [`${id}/account`]: { sum: 2 } };
+    expect((await view.contents("soaking")).rows).toStrictEqual(rows);
+    expect((await view.contents("live")).rows).toStrictEqual(rows);
+    await eventStore.dispose();
+  });
+
+  it("blocks a generation whose table alone is throttled for longer", async () => {
+    const view = await viewOf("joined", "live");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ add: { sum: 1 } })]);
+    const throttled = faultyDynamoDB("UpdateItemCommand", failing(3, timeout));
+    expect(await projectBatch(view.contextWith(throttled), [view.projection], events)).toStrictEqual(nothingFailed);
+    expect(await view.blocked()).toStrictEqual({
+      joined: expect.stringContaining("DynamoDB") as string,
+      live: undefined,
+    });
+    expect((await view.contents("live")).rows).toStrictEqual({ [`${id}/account`]: { sum: 1 } });
+  });
+
+  it("blocks a generation beside the live one that is made by code which is not deployed", async () => {
+    const view = await viewOf("soaking", "live");
+    const entry = await view.catalog.read(view.projection.name);
+    const old = entry.generations.map((each) => (each.role === "soaking" ? { ...each, version: 7 } : each));
+    await view.catalog.transition(entry, old);
+    const events = await views.append(`account-${newId()}`, [changed({ add: { sum: 1 } })]);
+    expect(await projectBatch(view.context, [view.projection], events)).toStrictEqual(nothingFailed);
+    expect(await view.blocked()).toStrictEqual({
+      soaking: expect.stringContaining("version 7, which is not deployed") as string,
+      live: undefined,
+    });
   });
 
   it("goes on when a soaking generation was retired under it, and its table is gone", async () => {
