@@ -1,10 +1,12 @@
 /**
  * What every HTTP function has in common: correlation, one log line, problem details, and an answer before the function's
- * time is up. Add `jsonBody`, `pathParameters`, `queryParameters`, `commandHeaders`, then `.handler(...)`.
+ * time is up. Add `jsonBody`, `pathParameters`, `queryParameters`, `commandHeaders`, then `.handler(...)`. An event that is no
+ * HTTP request fails the invocation with NOT_AN_HTTP_EVENT: there is nobody to answer.
  */
 import middy, { type MiddyfiedHandler } from "@middy/core";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import type { Logger } from "./logger.ts";
+import { requireHttpEvent } from "./not-an-http-event.ts";
 import { outOfTime } from "./problem.ts";
 import { problemDetails } from "./problem-details.ts";
 import { requestContext, type WithOrigin } from "./request-context.ts";
@@ -19,6 +21,8 @@ const reservedMs = 250;
 export function httpFunction(logger: Logger): MiddyfiedHandler<HttpEvent, HttpResponse> {
   // Errors pass the middleware from the last to the first: they are answered, then logged, then given their correlation id.
   return middy<HttpEvent, HttpResponse>({
+    // Before all middleware, whose error handling takes the event for a request as well.
+    requestStart: ({ event }) => requireHttpEvent(event),
     timeoutEarlyInMillis: reservedMs,
     timeoutEarlyResponse: () => {
       throw outOfTime();

@@ -2,9 +2,10 @@ import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { commandHeaders } from "../../../engine/http/command-headers.ts";
-import { httpFunction, json } from "../../../engine/http/http-function.ts";
+import { type HttpEvent, httpFunction, json } from "../../../engine/http/http-function.ts";
 import { jsonBody, largestBody } from "../../../engine/http/json-body.ts";
 import { createLogger } from "../../../engine/http/logger.ts";
+import { NotAnHttpEventError } from "../../../engine/http/not-an-http-event.ts";
 import { pathParameters, queryParameters } from "../../../engine/http/parameters.ts";
 import { HttpProblem } from "../../../engine/http/problem.ts";
 import { apiGatewayEvent, invoke, lambdaContext, type TestAnswer, type TestRequest } from "./api-gateway.ts";
@@ -462,5 +463,38 @@ describe("the log", () => {
       },
     ]);
     expect(JSON.stringify(lines)).not.toMatch(/changeit|secret/);
+  });
+});
+
+describe("an event that is no HTTP request", () => {
+  const request = apiGatewayEvent();
+
+  it.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["null", null],
+    ["an empty object", {}],
+    ["a batch of events", { records: [] }],
+    ["a request of a REST API", { ...request, requestContext: { httpMethod: "GET" } }],
+    ["a request without its context", { ...request, requestContext: undefined }],
+    ["a request without headers", { ...request, headers: undefined }],
+  ])("(%s) fails the invocation with a stable code, before anything is done or logged", async (_, event) => {
+    const written: string[] = [];
+    const log = createLogger("test", { level: "info", destination: { write: (line) => void written.push(line) } });
+    let handled = false;
+    const handler = httpFunction(log).handler(() => {
+      handled = true;
+      return Promise.resolve(json(200, {}));
+    });
+    // Whoever invokes a function may send anything.
+    const error: unknown = await handler(event as HttpEvent, lambdaContext()).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(NotAnHttpEventError);
+    expect(error).toMatchObject({
+      name: "NotAnHttpEventError",
+      code: "NOT_AN_HTTP_EVENT",
+      message:
+        "the event is no HTTP request (API Gateway HTTP API, payload format 2.0): " +
+        "call the function by its route, or invoke it with such an event",
+    });
+    expect({ handled, written }).toStrictEqual({ handled: false, written: [] });
   });
 });
