@@ -105,7 +105,7 @@ describe("a lane", () => {
     expect(lane.batches).toStrictEqual([]);
     lane.add("0@c");
     await lane.finishes(3);
-    const short = new LaneForTest(() => answered(), { batchingWindowMs: 20 }).add("0@a");
+    const short = new LaneForTest(() => answered(), { batchingWindowMs: 400 }).add("0@a");
     await new Promise((resolve) => setTimeout(resolve, 5));
     short.add("0@b");
     await short.finishes(2);
