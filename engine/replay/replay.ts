@@ -113,12 +113,19 @@ export class Replay {
     return unfinishedOf(await this.#entry()) === undefined ? undefined : this.run(options);
   }
 
-  /** Ends an unfinished replay and removes its table. Throws {@link NothingToDoError}. */
+  /** Ends an unfinished replay and removes its table. Throws {@link NothingToDoError}, also when the swap was quicker. */
   async abort(): Promise<Generation> {
-    const unfinished = unfinishedOf(await this.#entry());
-    if (unfinished === undefined) throw new NothingToDoError(`no replay of ${this.view} is unfinished`);
-    await this.#putAway(unfinished);
-    return unfinished;
+    const entry = await this.#entry();
+    const unfinished = unfinishedOf(entry);
+    if (unfinished === undefined) throw this.#nothingToAbort(entry);
+    try {
+      await this.#putAway(unfinished);
+      return unfinished;
+    } catch (error) {
+      // It was swapped, or aborted by somebody else, since it was read: that says the same as if it had been read later.
+      if (error instanceof TransitionRefusedError) throw this.#nothingToAbort(await this.#entry(), { cause: error });
+      throw error;
+    }
   }
 
   /** Makes the generation live again that was live before the last swap. Throws {@link NothingToDoError}. */
@@ -257,7 +264,13 @@ export class Replay {
     observer: ReplayObserver | undefined,
   ): Promise<{ readonly generation: Generation; readonly former?: Generation }> {
     observer?.step?.("swap", this.#generationIn(await this.#entry(), id));
-    return this.#makeLive(id, "swap");
+    try {
+      return await this.#makeLive(id, "swap");
+    } catch (error) {
+      // An abort was quicker: told as it is at every step before.
+      if (error instanceof TransitionRefusedError) this.#generationIn(await this.#entry(), id, { cause: error });
+      throw error;
+    }
   }
 
   async #makeLive(
@@ -305,10 +318,20 @@ export class Replay {
     );
   }
 
-  #generationIn(entry: CatalogEntry, id: string): Generation {
+  #nothingToAbort(entry: CatalogEntry, options?: ErrorOptions): NothingToDoError {
+    const live = liveGeneration(entry);
+    const soaking = entry.generations.find(({ role }) => role === "soaking");
+    const tooLate =
+      live === undefined || soaking === undefined
+        ? ""
+        : `: an abort comes too late once the new generation is live. ${live.id} is; rollback makes ${soaking.id} live again`;
+    return new NothingToDoError(`no replay of ${this.view} is unfinished${tooLate}`, options);
+  }
+
+  #generationIn(entry: CatalogEntry, id: string, options?: ErrorOptions): Generation {
     const generation = entry.generations.find((candidate) => candidate.id === id);
     if (generation !== undefined && generation.role !== "retiring") return generation;
-    throw new ReplayLostError(`generation ${id} of ${this.view} was aborted or retired by somebody else`);
+    throw new ReplayLostError(`generation ${id} of ${this.view} was aborted or retired by somebody else`, options);
   }
 
   #projectionOf({ version }: Generation): Projection {

@@ -5,11 +5,11 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { EventStoreUnavailableError } from "../../../engine/event-store/errors.ts";
 import { isAfter, type Position } from "../../../engine/event-store/position.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
-import { ReplayBusyError, ReplayLostError } from "../../../engine/replay/errors.ts";
+import { NothingToDoError, ReplayBusyError, ReplayLostError } from "../../../engine/replay/errors.ts";
 import type { ReplayObserver, ReplayStep } from "../../../engine/replay/replay.ts";
 import { TransitionRefusedError } from "../../../engine/replay/transitions.ts";
 import { VerificationFailedError } from "../../../engine/replay/verification.ts";
-import { Catalog, type CatalogEntry } from "../../../engine/views/catalog.ts";
+import { Catalog, type CatalogEntry, type Generation } from "../../../engine/views/catalog.ts";
 import { rejection } from "../../local/eventstoredb/event-store-for-test.ts";
 import { timeout } from "../views/views-for-test.ts";
 import {
@@ -433,20 +433,96 @@ describe("operators at once", () => {
     return view;
   }
 
+  /** What whoever aborts is told when the swap was quicker, whenever he looked. */
+  const tooLate = ({ name }: ViewForReplay, soaking: Generation, live: Generation): string =>
+    `no replay of ${name} is unfinished: an abort comes too late once the new generation is live. ` +
+    `${live.id} is; rollback makes ${soaking.id} live again`;
+
   it("swap and abort: one wins, and the other is told that it came too late", async () => {
     const view = await joined();
-    const outcomes = await Promise.allSettled([view.replay().run(), view.replay().abort()]);
-    const [run, abort] = outcomes;
+    const former = await view.generation("live");
+    const unfinished = await view.generation("joined");
+    const replay = meeting(view);
+    const [run, abort] = await Promise.allSettled([replay().run(), replay().abort()]);
     expect([run.status, abort.status].sort()).toStrictEqual(["fulfilled", "rejected"]);
     if (run.status === "rejected") {
-      expect([TransitionRefusedError, ReplayLostError]).toContain((run.reason as Error).constructor);
+      expect(run.reason).toStrictEqual(
+        new ReplayLostError(`generation ${unfinished.id} of ${view.name} was aborted or retired by somebody else`, {
+          cause: (run.reason as Error).cause,
+        }),
+      );
       expect(await view.roles()).toStrictEqual(["live"]);
-    } else {
-      expect(outcomes.filter(isRefused).length).toBe(1);
+    }
+    if (abort.status === "rejected") {
+      expect(abort.reason).toStrictEqual(
+        new NothingToDoError(tooLate(view, former, unfinished), { cause: (abort.reason as Error).cause }),
+      );
       expect(await view.roles()).toStrictEqual(["soaking", "live"]);
     }
     await view.expectExact();
     await view.expectNothingLeftBehind();
+  });
+
+  it.each([
+    ["that looked before the swap and writes after it", true],
+    ["that looks after the swap", false],
+  ])("an abort %s is told that it came too late", async (_, looksBefore) => {
+    const view = await joined();
+    const former = await view.generation("live");
+    const unfinished = await view.generation("joined");
+    const gate = new Gate();
+    const dynamodb = interceptedDynamoDB(async ({ command }, send) => {
+      if (command === "PutItem") await gate.pass();
+      return send();
+    });
+    const abort = () => rejection(view.replay({ dynamodb }).abort());
+    const early = looksBefore ? abort() : undefined;
+    if (looksBefore) await gate.reached;
+    await view.replay().run();
+    gate.open();
+    const error = await (early ?? abort());
+    expect(error).toStrictEqual(
+      new NothingToDoError(tooLate(view, former, unfinished), { cause: (error as Error).cause }),
+    );
+    expect(await view.roles()).toStrictEqual(["soaking", "live"]);
+    await view.expectExact();
+    await view.expectNothingLeftBehind();
+    dynamodb.destroy();
+  });
+
+  it("a swap that comes after an abort is told that the generation was aborted", async () => {
+    const view = await joined();
+    const unfinished = await view.generation("joined");
+    const { observer, ...clients } = stepped(view, async (step) => {
+      if (step === "swap") await view.replay().abort();
+    });
+    const error = await rejection(view.replay(clients).run({ observer }));
+    expect(error).toStrictEqual(
+      new ReplayLostError(`generation ${unfinished.id} of ${view.name} was aborted or retired by somebody else`, {
+        cause: (error as Error).cause,
+      }),
+    );
+    expect(await view.roles()).toStrictEqual(["live"]);
+    await view.expectNothingLeftBehind();
+  });
+
+  it("two aborts: the one that comes too late finds nothing to abort", async () => {
+    const view = await joined();
+    const gate = new Gate();
+    const dynamodb = interceptedDynamoDB(async ({ command }, send) => {
+      if (command === "PutItem") await gate.pass();
+      return send();
+    });
+    const late = rejection(view.replay({ dynamodb }).abort());
+    await gate.reached;
+    await view.replay().abort();
+    gate.open();
+    const error = await late;
+    expect(error).toStrictEqual(
+      new NothingToDoError(`no replay of ${view.name} is unfinished`, { cause: (error as Error).cause }),
+    );
+    await view.expectNothingLeftBehind();
+    dynamodb.destroy();
   });
 
   it("rollback and retire: one wins, and the other is told that it came too late", async () => {

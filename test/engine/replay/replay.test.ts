@@ -220,11 +220,12 @@ describe.each(kinds)("a view of $kind", (kind) => {
       },
     );
 
-    it("aborted at the swap, the swap is refused", async () => {
+    it("aborted at the swap, the swap is refused, and whoever ran it is told why", async () => {
       const view = await startLiveView(kind);
       const live = await view.generation("live");
       const { error } = await abortedAt(view, "swap");
-      expect(error).toBeInstanceOf(TransitionRefusedError);
+      expect(error).toBeInstanceOf(ReplayLostError);
+      expect((error as Error).cause).toBeInstanceOf(TransitionRefusedError);
       expect((await view.entry()).generations).toStrictEqual([live]);
       await view.expectExact();
       await view.expectNothingLeftBehind();
@@ -548,7 +549,7 @@ describe("a projector that cannot write the joined shadow", () => {
       (_, send) => (isGone ? Promise.reject(new Error("its process is gone")) : send()),
     );
     await expect(view.replay(clients).run({ observer })).rejects.toThrow("its process is gone");
-    expect(tries).toBe(4);
+    expect(tries).toBe(3);
     const blocked = await view.generation("joined");
     expect(blocked.blocked).toBe("DynamoDB does not answer or is throttling: try again");
     const { generation } = await view.replay().run();
