@@ -3,6 +3,7 @@
 // version the machine has.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const program = fileURLToPath(new URL("../local/cli/main.ts", import.meta.url));
@@ -18,7 +19,7 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
   setInterval(() => {
     if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parent) child.kill("SIGTERM");
   }, 200).unref();
-  child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
+  child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 } else {
   console.error("error: Node.js 24 is missing: run npm ci first");
   process.exit(1);

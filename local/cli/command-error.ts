@@ -1,7 +1,13 @@
 /** How commands fail and speak: one line that says what to do, or JSON; and an exit code that scripts can rely on. */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { constants } from "node:os";
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
+
+/** What a shell says of a process that a signal has ended: 130 for SIGINT, 143 for SIGTERM. */
+export function exitCodeOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
+}
 
 /** A failure that the user can do something about. */
 export class CommandError extends Error {

@@ -1,5 +1,6 @@
 /** The command line `tidemark`. Each command's module is loaded when it is asked for, so that `--help` is at once there. */
 import { Command, CommanderError } from "commander";
+import manifest from "../../package.json" with { type: "json" };
 import { CommandError, exitCodes, reportError } from "./command-error.ts";
 
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
@@ -29,13 +30,23 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
   },
 };
 
+const exitCodeRule = `
+Each command has --help. Exit codes:
+  0    done
+  1    failed, found wrong, or found nothing by the name that was given, such as a view's
+  2    wrong usage: a command, an option or its form that cannot be
+  130  ended by Ctrl-C, or 143 by SIGTERM; a system that is stopped so is done (0), a replay goes on when repeated (1)`;
+
 const [asked = "", ...words] = process.argv.slice(2);
 
 try {
   const found = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
   if (found === undefined && asked !== "" && !asked.startsWith("-")) throw unknownCommand(asked);
   if (found === undefined) overview().parse(process.argv);
-  else await (await found.load()).exitOverride().parseAsync([process.execPath, `tidemark ${asked}`, ...words]);
+  else {
+    const command = (await found.load()).name(`tidemark ${asked}`);
+    await command.exitOverride().parseAsync(words, { from: "user" });
+  }
 } catch (error) {
   // Commander has printed what was wrong; all its failures are of usage, and help is none.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
@@ -50,12 +61,10 @@ function unknownCommand(name: string): CommandError {
 function overview(): Command {
   const program = new Command("tidemark")
     .description("Event sourcing on EventStoreDB, AWS Lambda and DynamoDB")
+    .version(manifest.version, "-V, --version", "print the version")
     .exitOverride()
     .action(() => program.help());
   for (const [name, { summary }] of Object.entries(commands)) program.command(name).description(summary);
-  program.addHelpText(
-    "after",
-    "\nEach command has --help. Exit codes: 0 done, 1 failed or found wrong, 2 wrong usage.",
-  );
+  program.addHelpText("after", exitCodeRule);
   return program;
 }

@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import manifest from "../../../package.json" with { type: "json" };
 import { runTidemark } from "../../system/started-system.ts";
 
 const commands = ["start", "eventstore", "import", "replay", "check", "status"];
@@ -31,9 +32,22 @@ describe("the command line", () => {
     for (const command of commands) expect(stdout).toContain(`  ${command} `);
   });
 
+  it("says what its exit codes are", async () => {
+    expect((await runTidemark("--help")).stdout).toContain(`Exit codes:
+  0    done
+  1    failed, found wrong, or found nothing by the name that was given, such as a view's
+  2    wrong usage: a command, an option or its form that cannot be
+`);
+  });
+
+  it.each(["--version", "-V"])("prints its version on %s", async (flag) => {
+    expect(await runTidemark(flag)).toStrictEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
+  });
+
   it.each(commands)("%s has --help, --json and --data", async (command) => {
     const { code, stdout } = await runTidemark(command, "--help");
     expect(code).toBe(0);
+    expect(stdout.split("\n")[0]?.startsWith(`Usage: tidemark ${command} [options]`)).toBe(true);
     expect(stdout).toContain("--json");
     expect(stdout).toContain("--data");
   });
