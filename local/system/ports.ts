@@ -16,6 +16,7 @@ export async function freePortNear(port: number, taken: ReadonlySet<number>): Pr
   return candidate;
 }
 
+/** Whether a connection is taken, which the operating system does also for a process that is stopped or busy. */
 export async function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
@@ -27,6 +28,27 @@ export async function accepts(port: number): Promise<boolean> {
     socket.once("connect", answer(true));
     socket.once("error", answer(false));
     socket.once("timeout", answer(false));
+  });
+}
+
+/** Milliseconds of silence after which a server does not answer. */
+const silenceMs = 2_000;
+
+/**
+ * Whether the server on the port says anything to a request. Any byte will do: an HTTP/2 server begins with its settings, and
+ * what it makes of the rest is no matter.
+ */
+export async function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.setTimeout(silenceMs);
+    const end = (answered: boolean) => (): void => {
+      socket.destroy();
+      resolve(answered);
+    };
+    socket.once("connect", () => socket.write("HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"));
+    socket.once("data", end(true));
+    for (const event of ["error", "timeout", "end"]) socket.once(event, end(false));
   });
 }
 

@@ -1,20 +1,40 @@
+/** `tidemark status`: each process of a running system, whether it is there, and whether it answers. */
 import type { Command } from "commander";
-import { command, type CommonOptions, reportingErrors } from "../cli/command-error.ts";
-import { isAlive, readRunningSystem } from "./running-system.ts";
+import { command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
+import { answers } from "./ports.ts";
+import { isAlive, readRunningSystem, type RunningSystem } from "./running-system.ts";
+
+/** A process that is stopped, hangs or is not up yet is there and does not answer. */
+type ProcessState = "running" | "not answering" | "ended";
 
 export function statusCommand(): Command {
-  return command("status", "Shows the processes of a running system.").action(async ({ data, json }: CommonOptions) => {
-    await reportingErrors(json, async () => {
-      const { apiUrl, dataDirectory, processes } = await readRunningSystem(data);
-      const alive = processes.map((process) => ({ ...process, running: isAlive(process.pid) }));
-      if (json === true) {
-        console.log(JSON.stringify({ apiUrl, dataDirectory, processes: alive }));
-        return;
-      }
-      console.log(`${apiUrl}, data in ${dataDirectory}`);
-      for (const { name, pid, port, running } of alive) {
-        console.log(`  ${name.padEnd(12)} ${running ? "running" : "ended  "}  pid ${pid}  port ${port}`);
-      }
+  return command("status", "Shows the processes of a running system.")
+    .addHelpText("after", "\nThe exit code is 1 unless all are running.")
+    .action(async ({ data, json }: CommonOptions) => {
+      await reportingErrors(json, () => status(data, json === true));
     });
-  });
+}
+
+async function status(data: string, json: boolean): Promise<void> {
+  const { apiUrl, dataDirectory, processes } = await readRunningSystem(data);
+  const seen = await Promise.all(
+    processes.map(async (process) => {
+      const state = await stateOf(process);
+      return { ...process, running: state === "running", state };
+    }),
+  );
+  if (!seen.every(({ running }) => running)) process.exitCode = exitCodes.failure;
+  if (json) {
+    console.log(JSON.stringify({ apiUrl, dataDirectory, processes: seen }));
+    return;
+  }
+  console.log(`${apiUrl}, data in ${dataDirectory}`);
+  for (const { name, pid, port, state } of seen) {
+    console.log(`  ${name.padEnd(12)} ${state.padEnd("not answering".length)}  pid ${pid}  port ${port}`);
+  }
+}
+
+async function stateOf({ pid, port }: RunningSystem["processes"][number]): Promise<ProcessState> {
+  if (!isAlive(pid)) return "ended";
+  return (await answers(port)) ? "running" : "not answering";
 }

@@ -37,7 +37,7 @@ export const portFlags = [
 ] as const;
 
 const statusSchema = z.object({
-  processes: z.array(z.object({ name: z.string(), pid: z.int(), port: z.int() })),
+  processes: z.array(z.object({ name: z.string(), pid: z.int(), port: z.int(), state: z.string() })),
 });
 
 export class StartedSystem {
@@ -101,9 +101,10 @@ export class StartedSystem {
     await rm(this.dataDirectory, { recursive: true, force: true });
   }
 
+  /** None when no system runs; of one that runs all, also those that do not. */
   async status(): Promise<z.output<typeof statusSchema>["processes"]> {
-    const { code, stdout } = await this.tidemark("status", "--json");
-    return code === 0 ? statusSchema.parse(JSON.parse(stdout)).processes : [];
+    const { stdout } = await this.tidemark("status", "--json");
+    return stdout !== "" ? statusSchema.parse(JSON.parse(stdout)).processes : [];
   }
 
   async pidOf(name: string): Promise<number> {
