@@ -108,6 +108,10 @@ describe("the packaged service", () => {
     expect(roles.filter((role) => template.Resources[role]?.Type === "AWS::IAM::Role")).toStrictEqual(roles);
   });
 
+  it("puts no function into a VPC as long as none is filled in", () => {
+    expect(resourcesOf("AWS::Lambda::Function").filter(({ VpcConfig }) => VpcConfig !== undefined)).toStrictEqual([]);
+  });
+
   it("allows no wildcard action, and no resource of everything but for traces", () => {
     for (const role of resourcesOf("AWS::IAM::Role")) {
       for (const { PolicyDocument } of statementSchema.parse(role).Policies) {

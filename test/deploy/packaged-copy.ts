@@ -28,19 +28,24 @@ const templateSchema = z.object({
 
 export type Template = z.output<typeof templateSchema>;
 
-/** What would be deployed after `line` of serverless.yml was replaced by `replacement`. */
-export async function templateWith(edit?: { readonly line: string; readonly replacement: string }): Promise<Template> {
+export interface Edit {
+  /** A whole line of serverless.yml, and what a user puts in its place. */
+  readonly line: string;
+  readonly replacement: string;
+}
+
+/** What would be deployed after these edits. */
+export async function templateWith(...edits: readonly Edit[]): Promise<Template> {
   const copy = await mkdtemp(join(tmpdir(), "tidemark-copy-"));
   try {
     for (const path of packaged) await cp(join(project, path), join(copy, path), { recursive: true });
     await symlink(join(project, "node_modules"), join(copy, "node_modules"));
-    if (edit !== undefined) {
-      const lines = (await readFile(join(copy, "serverless.yml"), "utf8")).split("\n");
-      const at = lines.indexOf(edit.line);
-      if (at === -1) throw new Error(`serverless.yml has no line "${edit.line}"`);
-      lines[at] = edit.replacement;
-      await writeFile(join(copy, "serverless.yml"), lines.join("\n"));
+    let service = await readFile(join(copy, "serverless.yml"), "utf8");
+    for (const { line, replacement } of edits) {
+      if (!service.includes(`\n${line}\n`)) throw new Error(`serverless.yml has no line "${line}"`);
+      service = service.replace(`\n${line}\n`, () => `\n${replacement}\n`);
     }
+    await writeFile(join(copy, "serverless.yml"), service);
     await execute(process.execPath, [join(copy, "deploy/package.ts"), "--output", "packaged"], { cwd: copy });
     const text = await readFile(join(copy, "packaged/cloudformation-template-update-stack.json"), "utf8");
     return templateSchema.parse(JSON.parse(text));

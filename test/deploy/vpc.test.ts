@@ -46,8 +46,3 @@ describe("a service whose event store lies in a VPC", () => {
     }
   });
 });
-
-it("puts no function into a VPC as long as none was filled in", async () => {
-  const configured = [...functionsOf(await templateWith()).values()].map(({ VpcConfig }) => VpcConfig);
-  expect(configured).toStrictEqual(configured.map(() => undefined));
-});

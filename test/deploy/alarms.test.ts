@@ -1,0 +1,178 @@
+/** Alarms that can see what they are for, and that tell somebody. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { z } from "zod";
+import { functionsOf, type Template, templateWith } from "./packaged-copy.ts";
+
+const alarmSchema = z.object({
+  AlarmName: z.string().startsWith("tidemark-dev-"),
+  AlarmDescription: z.string(),
+  AlarmActions: z.array(z.unknown()),
+  Namespace: z.string(),
+  MetricName: z.string(),
+  Dimensions: z.array(z.object({ Name: z.literal("FunctionName"), Value: z.string() })).default([]),
+  Statistic: z.literal("Sum"),
+  Period: z.int().multipleOf(60),
+  EvaluationPeriods: z.int(),
+  Threshold: z.literal(1),
+  ComparisonOperator: z.string(),
+  TreatMissingData: z.string(),
+});
+
+const filterSchema = z.object({
+  LogGroupName: z.object({ Ref: z.string() }),
+  FilterPattern: z.string(),
+  MetricTransformations: z.tuple([z.object({ MetricNamespace: z.string(), MetricName: z.string() })]),
+});
+
+const scheduleSchema = z.object({ schedule: z.union([z.string(), z.object({ rate: z.string() })]) });
+
+const seconds: Readonly<Record<string, number>> = { minutes: 60, day: 86_400 };
+
+/** Seconds between two runs of each function that has a schedule. */
+async function schedules(): Promise<ReadonlyMap<string, number>> {
+  const text = await readFile(join(import.meta.dirname, "../../serverless.yml"), "utf8");
+  const service = z.object({ functions: z.record(z.string(), z.object({ events: z.array(z.unknown()).default([]) })) });
+  const found = new Map<string, number>();
+  for (const [name, { events }] of Object.entries(service.parse(parse(text)).functions)) {
+    for (const event of events) {
+      const scheduled = scheduleSchema.safeParse(event);
+      if (!scheduled.success) continue;
+      const { schedule } = scheduled.data;
+      const rate = typeof schedule === "string" ? schedule : schedule.rate;
+      const [, count = "", unit = ""] = /^rate\((\d+) (\w+)\)$/.exec(rate) ?? [];
+      found.set(name, Number(count) * (seconds[unit] ?? Number.NaN));
+    }
+  }
+  return found;
+}
+
+describe("the alarms", () => {
+  let template: Template;
+
+  beforeAll(async () => {
+    template = await templateWith();
+  });
+
+  const propertiesOf = (type: string): Record<string, unknown>[] =>
+    Object.values(template.Resources).flatMap(({ Type, Properties }) => (Type === type ? [Properties] : []));
+  const alarms = (): z.output<typeof alarmSchema>[] =>
+    propertiesOf("AWS::CloudWatch::Alarm").map((properties) => alarmSchema.parse(properties));
+  const alarm = (name: string): z.output<typeof alarmSchema> | undefined =>
+    alarms().find(({ AlarmName }) => AlarmName === `tidemark-dev-${name}`);
+
+  it("are told to a topic whose ARN the stack puts out", () => {
+    expect(template.Resources["AlarmTopic"]).toMatchObject({
+      Type: "AWS::SNS::Topic",
+      Properties: { TopicName: "tidemark-dev-alarms" },
+    });
+    expect(template.Outputs["AlarmTopicArn"]?.Value).toStrictEqual({ Ref: "AlarmTopic" });
+    for (const { AlarmName, AlarmActions } of alarms())
+      expect([AlarmName, AlarmActions]).toStrictEqual([AlarmName, [{ Ref: "AlarmTopic" }]]);
+  });
+
+  it("watch errors of every function that works without a caller who would see them", () => {
+    const watched = alarms()
+      .filter(({ MetricName }) => MetricName === "Errors")
+      .map(({ Dimensions: [dimension] }) => dimension?.Value.replace("tidemark-dev-", ""));
+    const projectors = [...functionsOf(template).keys()].filter((name) => name.startsWith("project-"));
+    expect(projectors.length).toBeGreaterThan(0);
+    expect(watched.sort()).toStrictEqual([...projectors, "check", "replay", "subscriber"].sort());
+  });
+
+  it("name functions that are deployed, and metrics that Lambda or a log's filter makes", () => {
+    const filters = propertiesOf("AWS::Logs::MetricFilter").map((properties) => filterSchema.parse(properties));
+    const made = filters.map(({ MetricTransformations: [{ MetricName, MetricNamespace }] }) => [
+      MetricNamespace,
+      MetricName,
+    ]);
+    for (const { AlarmName, Namespace, MetricName, Dimensions } of alarms()) {
+      if (Namespace === "AWS/Lambda") {
+        const names = Dimensions.map(({ Value }) => Value.replace("tidemark-dev-", ""));
+        const deployed = names.filter((name) => functionsOf(template).has(name));
+        expect([AlarmName, deployed.length, deployed]).toStrictEqual([AlarmName, 1, names]);
+        expect(["Errors", "Invocations"]).toContain(MetricName);
+      } else {
+        expect([AlarmName, Dimensions]).toStrictEqual([AlarmName, []]);
+        expect(made).toContainEqual([Namespace, MetricName]);
+      }
+    }
+    for (const { LogGroupName } of filters)
+      expect(template.Resources[LogGroupName.Ref]?.Type).toBe("AWS::Logs::LogGroup");
+  });
+
+  it("look back over a whole interval of the schedule and a whole run, whose numbers arrive when it has ended", async () => {
+    const intervals = await schedules();
+    expect([...intervals.keys()].sort()).toStrictEqual(["check", "replay", "subscriber"]);
+    for (const { AlarmName, Dimensions, MetricName, Period, EvaluationPeriods } of alarms()) {
+      const name = Dimensions[0]?.Value.replace("tidemark-dev-", "") ?? "";
+      const interval = intervals.get(name);
+      if (interval === undefined) continue;
+      const run = Number(functionsOf(template).get(name)?.["Timeout"]);
+      const enough = MetricName === "Errors" ? Math.max(interval, run + 60) : interval + run + 60;
+      expect([AlarmName, Period * EvaluationPeriods >= enough]).toStrictEqual([AlarmName, true]);
+      // CloudWatch's own limits: a day, or a week where a period is an hour or longer.
+      expect(Period * EvaluationPeriods).toBeLessThanOrEqual(Period < 3_600 ? 86_400 : 604_800);
+    }
+  });
+
+  it("keep a drift on until a check has found all right", () => {
+    expect(alarm("views-drifted")).toMatchObject({ Period: 86_400, EvaluationPeriods: 1, TreatMissingData: "ignore" });
+  });
+
+  it.each(["subscriber-not-running", "views-not-checked"])("take silence for a failure: %s", (name) => {
+    expect(alarm(name)).toMatchObject({
+      MetricName: "Invocations",
+      ComparisonOperator: "LessThanThreshold",
+      TreatMissingData: "breaching",
+    });
+  });
+
+  it("see an event that is not applied, which is no error of the function, by the words that its log has for it", async () => {
+    const text = await readFile(join(import.meta.dirname, "../../engine/delivery/project-batch.ts"), "utf8");
+    expect(text).toContain('"event not applied"');
+    const groups = propertiesOf("AWS::Logs::MetricFilter")
+      .map((properties) => filterSchema.parse(properties))
+      .filter(({ FilterPattern }) => FilterPattern === '{ $.msg = "event not applied" }')
+      .map(({ LogGroupName }) => template.Resources[LogGroupName.Ref]?.Properties["LogGroupName"]);
+    const projectors = [...functionsOf(template).keys()].filter((name) => name.startsWith("project-"));
+    expect(groups.sort()).toStrictEqual(projectors.map((name) => `/aws/lambda/tidemark-dev-${name}`).sort());
+  });
+
+  it("watch that the subscriber runs where it is scheduled", () => {
+    const { Condition } = template.Resources["SubscriberNotRunningAlarm"] ?? {};
+    expect(Condition).toBe("SubscriberIsScheduled");
+    expect(template.Conditions[Condition ?? ""]).toStrictEqual({
+      "Fn::Equals": ["scheduled: true", "scheduled: true"],
+    });
+  });
+});
+
+describe("the alarms of a stage whose subscriber is a container and whose operators have a topic", () => {
+  const topic = "arn:aws:sns:eu-central-1:123456789012:operators";
+  let template: Template;
+
+  beforeAll(async () => {
+    template = await templateWith(
+      { line: "    local: false", replacement: "    local: false\n    dev: false" },
+      { line: "  alarmTopicArn: { Ref: AlarmTopic }", replacement: `  alarmTopicArn: ${topic}` },
+    );
+  });
+
+  it("do not wait for runs, of which there are none", () => {
+    const { "Fn::Equals": compared } = z
+      .object({ "Fn::Equals": z.tuple([z.string(), z.string()]) })
+      .parse(template.Conditions["SubscriberIsScheduled"]);
+    expect(compared).toStrictEqual(["scheduled: false", "scheduled: true"]);
+    const rules = Object.values(template.Resources).filter(({ Type }) => Type === "AWS::Events::Rule");
+    expect(rules.map(({ Properties }) => Properties["State"]).sort()).toStrictEqual(["DISABLED", "ENABLED", "ENABLED"]);
+  });
+
+  it("are told to that topic", () => {
+    const alarms = Object.values(template.Resources).filter(({ Type }) => Type === "AWS::CloudWatch::Alarm");
+    const actions = alarms.map(({ Properties }) => Properties["AlarmActions"]);
+    expect(actions).toStrictEqual(alarms.map(() => [topic]));
+  });
+});
