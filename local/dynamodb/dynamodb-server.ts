@@ -9,6 +9,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts } from "../system/ports.ts";
+import { refuseDamagedDatabase } from "./damaged-database.ts";
+import { DynamoDBServerError } from "./dynamodb-server-error.ts";
 
 export type DynamoDBEngine = "dynoxide" | "dynamodb-local";
 
@@ -29,21 +31,20 @@ export interface DynamoDBServer {
   stop(): Promise<void>;
 }
 
-export class DynamoDBServerError extends Error {
-  override readonly name = "DynamoDBServerError";
-  readonly code: "DYNAMODB_NOT_INSTALLED" | "DYNAMODB_DID_NOT_START";
-
-  constructor(code: DynamoDBServerError["code"], message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 const require = createRequire(import.meta.url);
 
 /** What the server keeps in `dataDirectory`: a file, or a folder of files. */
 export function dynamodbData(dataDirectory: string, engine = availableEngine()): string {
   return engine === "dynoxide" ? join(dataDirectory, "dynamodb.sqlite") : dataDirectory;
+}
+
+/**
+ * Whether a server can be started on `dataDirectory`, which need not be there. DynamoDB Local looks after its own files.
+ *
+ * @throws DynamoDBServerError DYNAMODB_DATA_DAMAGED: names the file and says what to do; nothing on disk was changed
+ */
+export function refuseDamagedData(dataDirectory: string, engine = availableEngine()): void {
+  if (engine === "dynoxide") refuseDamagedDatabase(dynamodbData(dataDirectory, engine));
 }
 
 /** The command line that runs a DynamoDB server on `port`; what `start` supervises. */
@@ -75,11 +76,18 @@ export function hasJava17(): boolean {
   return version !== undefined && Number(version) >= 17;
 }
 
-/** Starts a server and waits until it answers. */
+/**
+ * Starts a server and waits until it answers.
+ *
+ * @throws DynamoDBServerError with any of its codes
+ */
 export async function startDynamoDB(options: DynamoDBOptions = {}): Promise<DynamoDBServer> {
   const [port = 0] = options.port === undefined || options.port === 0 ? await freePorts(1) : [options.port];
   const engine = options.engine ?? availableEngine();
-  if (options.dataDirectory !== undefined) await mkdir(options.dataDirectory, { recursive: true });
+  if (options.dataDirectory !== undefined) {
+    await mkdir(options.dataDirectory, { recursive: true });
+    refuseDamagedData(options.dataDirectory, engine);
+  }
   const [binary = "", ...words] = dynamodbCommand(port, options.dataDirectory, engine);
   const child = spawn(binary, words, { stdio: ["ignore", "ignore", "pipe"] });
   let errors = "";
