@@ -40,12 +40,14 @@ export function eventStoreProcess(ports: SystemPorts, dataDirectory: string): Pr
   };
 }
 
+export const dynamodbDirectory = (dataDirectory: string): string => `${dataDirectory}/dynamodb`;
+
 export function dynamodbProcess(ports: SystemPorts, dataDirectory: string): ProcessDefinition {
   return {
     name: "dynamodb",
     port: ports.dynamodb,
-    command: dynamodbCommand(ports.dynamodb, `${dataDirectory}/dynamodb`),
-    data: dynamodbData(`${dataDirectory}/dynamodb`),
+    command: dynamodbCommand(ports.dynamodb, dynamodbDirectory(dataDirectory)),
+    data: dynamodbData(dynamodbDirectory(dataDirectory)),
     isReady: async () => (await fetch(endpointAt(ports.dynamodb))).status > 0,
   };
 }

@@ -12,9 +12,11 @@ import {
 } from "../cli/command-error.ts";
 import { makeDataDirectory } from "../data-directory.ts";
 import { stopSignal } from "../cli/stop-signal.ts";
+import { refuseDamagedData } from "../dynamodb/dynamodb-server.ts";
 import { createFixedTables } from "./fixed-tables.ts";
 import { freePortNear, isFree } from "./ports.ts";
 import {
+  dynamodbDirectory,
   dynamodbProcess,
   endpointAt,
   eventStoreConnectionString,
@@ -62,6 +64,7 @@ async function start(options: StartOptions): Promise<void> {
   }
   const ports = await choosePorts(options);
   makeDirectory(dataDirectory);
+  refuseDamagedData(dynamodbDirectory(dataDirectory));
 
   const end = new Ending();
   const supervisor: Supervisor = new Supervisor(`${dataDirectory}/logs`, {
@@ -126,7 +129,7 @@ async function startAll(
   ports: SystemPorts,
   dataDirectory: string,
 ): Promise<"all-ready" | "asked"> {
-  makeDirectory(`${dataDirectory}/dynamodb`);
+  makeDirectory(dynamodbDirectory(dataDirectory));
   // The function runtime bundles for some seconds and needs neither server for that.
   const servers = await Promise.all([
     supervisor.start(eventStoreProcess(ports, dataDirectory)),
