@@ -11,7 +11,7 @@ import { backFill } from "./back-fill.ts";
 import { ReplayBusyError, ReplayInterruptedError, ReplayLostError } from "./errors.ts";
 import { Lease, type LeaseScope } from "./lease.ts";
 import { compareWithLive, type LiveComparison } from "./live-comparison.ts";
-import type { ReplayOptions } from "./replay.ts";
+import type { ReplayOptions, ReplayWait } from "./replay.ts";
 import { type ReplayContext, settingsOf } from "./replay-context.ts";
 import { transit, TransitionRefusedError } from "./transitions.ts";
 import { Verification, VerificationFailedError, type VerificationReport } from "./verification.ts";
@@ -57,7 +57,7 @@ export async function buildGeneration(scope: BuildScope, generation: Generation)
 
 async function build(scope: BuildScope, generation: Generation, lease: Lease): Promise<BuildReport> {
   const { context, versions, projection, options } = scope;
-  const { observer, signal } = options;
+  const { observer } = options;
   const { dynamodb, eventStore } = context;
   const settings = settingsOf(context);
   const verification = new Verification(eventStore, projection, generation);
@@ -65,22 +65,26 @@ async function build(scope: BuildScope, generation: Generation, lease: Lease): P
   let written = 0;
   let verified: VerificationReport | undefined;
   let target = await eventStore.tail();
-  const onEvents = (read: number, at: Position): void => {
+  const mayGoOn = (): void => {
     lease.assertHeld();
-    if (signal?.aborted === true) throw new ReplayInterruptedError(`the replay of ${projection.name} was interrupted`);
+    throwIfInterrupted(scope);
+  };
+  const onEvents = (read: number, at: Position): void => {
+    mayGoOn();
     observer?.progress?.(read, at, target);
   };
+  const onWaiting = (wait: ReplayWait): void => observer?.waiting?.(wait, generation);
 
   for (let round = 1; ; round += 1) {
     observer?.step?.("back-fill", generation);
     const filled = await backFill({ dynamodb, eventStore, projection, generation, lease, settings, onEvents }, target);
     events += filled.events;
     written += filled.written;
-    await untilNoWriteIsOnItsWay(lease);
+    await untilNoWriteIsOnItsWay(lease, mayGoOn, onWaiting);
     observer?.step?.("verify", generation);
     const moved = await verification.foldTo(target, onEvents);
-    if (verified === undefined) verified = await verification.compareAll(dynamodb, generation.table);
-    else await verification.compareMoved(dynamodb, generation.table, moved);
+    if (verified === undefined) verified = await verification.compareAll(dynamodb, generation.table, mayGoOn);
+    else await verification.compareMoved(dynamodb, generation.table, moved, mayGoOn);
     if ((round > 1 && filled.events <= settings.eventsLeftAtJoin) || round === maximumRounds) break;
     target = await eventStore.tail();
   }
@@ -89,11 +93,15 @@ async function build(scope: BuildScope, generation: Generation, lease: Lease): P
   let comparison: LiveComparison | undefined;
   if (live !== undefined) {
     observer?.step?.("compare", generation);
-    comparison = await compareWithLive({ dynamodb, eventStore, projection, shadow: generation, live }, verification);
+    const { waitForGuardsMs } = settings;
+    comparison = await compareWithLive(
+      { dynamodb, eventStore, projection, shadow: generation, live, waitForGuardsMs, mayGoOn, onWaiting },
+      verification,
+    );
   }
   observer?.step?.("join", generation);
   const catalog = { catalog: context.catalog, view: projection.name, versions };
-  lease.assertHeld();
+  mayGoOn();
   await transit(catalog, generation.id, "verified", { worker: lease.owner, verifiedTo: target });
   await transit(catalog, generation.id, "join", { worker: lease.owner });
   return {
@@ -150,13 +158,14 @@ async function leaseOrWait(scope: BuildScope, generation: Generation): Promise<L
   for (;;) {
     const lease = await Lease.acquire(leaseScope);
     if (lease instanceof Lease) return lease;
-    first ??= lease.heldUntil;
+    if (first === undefined) {
+      first = lease.heldUntil;
+      options.observer?.waiting?.({ for: "lease", until: first }, generation);
+    }
     if (lease.heldUntil > first) {
       throw new ReplayBusyError(`another worker is rebuilding ${projection.name}: wait for it, or abort the replay`);
     }
-    if (options.signal?.aborted === true) {
-      throw new ReplayInterruptedError(`the replay of ${projection.name} was interrupted`);
-    }
+    throwIfInterrupted(scope);
     await sleep(Math.min(pollMs, Math.max(10, lease.heldUntil - Date.now())));
   }
 }
@@ -164,9 +173,19 @@ async function leaseOrWait(scope: BuildScope, generation: Generation): Promise<L
 const pollMs = 500;
 
 /** A request that was given up may land late: on rows that are being compared it would be a false alarm, or worse, none. */
-async function untilNoWriteIsOnItsWay(lease: Lease): Promise<void> {
+async function untilNoWriteIsOnItsWay(
+  lease: Lease,
+  mayGoOn: () => void,
+  onWaiting: (wait: ReplayWait) => void,
+): Promise<void> {
+  if (Date.now() < lease.quietAt) onWaiting({ for: "late-writes", until: lease.quietAt });
   while (Date.now() < lease.quietAt) {
-    lease.assertHeld();
+    mayGoOn();
     await sleep(Math.min(pollMs, lease.quietAt - Date.now()));
   }
+}
+
+function throwIfInterrupted({ projection, options }: BuildScope): void {
+  if (options.signal?.aborted !== true) return;
+  throw new ReplayInterruptedError(`the replay of ${projection.name} was interrupted`);
 }

@@ -2,24 +2,30 @@
  * Explains how a verified shadow differs from the view that is live. A row that has merely moved since is no difference: such
  * a row is compared anew with the events that the live generation has let in.
  */
-import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { rowDifference, type Difference } from "../consistency/difference.ts";
-import { History } from "../consistency/history.ts";
 import { isSameRow } from "../consistency/plain-row.ts";
-import { pictureOfRow } from "../consistency/row-picture.ts";
-import { foundAttributes, getItems, itemText, keyOfItem, scanItems } from "../consistency/table-items.ts";
+import { foundAttributes, itemText, keyOfItem, scanItems } from "../consistency/table-items.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions } from "../event-store/position.ts";
 import type { Generation } from "../views/catalog.ts";
-import { guardOfItem, keyOfRowItem, rowItemKey, streamOfGuardItem } from "../views/item.ts";
+import { keyOfRowItem, rowItemKey, streamOfGuardItem } from "../views/item.ts";
 import type { Projection, RowAttributes, RowKey } from "../views/projection.ts";
+import type { GuardWait } from "./late-streams.ts";
+import { judgeLiveRows } from "./live-rows.ts";
 import { differencesListed, type Verification } from "./verification.ts";
 
 export type LiveDifference =
-  /** The live row is not what its own events say: the replay mends it. `difference` is the live row against its events. */
+  /**
+   * The live row is not what its own events say, or is not there although they had the time to arrive: the replay mends it.
+   * `difference` is the live row against its events.
+   */
   | { readonly explanation: "damage-in-live"; readonly difference: Difference }
-  /** The generations are made by different versions or from different offsets. `difference` is the live row against the new one. */
+  /** Events were given time and have not arrived in the live row, which is right without them. `difference` as before. */
+  | { readonly explanation: "behind-in-live"; readonly difference: Difference }
+  /** The generations are made by different versions. `difference` is the live row against the new one. */
   | { readonly explanation: "new-definition"; readonly difference: Difference }
+  /** Made by the same version, the generations count events from different offsets on. `difference` as before. */
+  | { readonly explanation: "other-offset"; readonly difference: Difference }
   /** The live row was written too often to be read at rest. */
   | { readonly explanation: "undecided"; readonly key: RowKey; readonly why: string };
 
@@ -27,14 +33,15 @@ export interface LiveComparison {
   /** Rows that are the same in both, those included that have only moved on in the live one. */
   readonly same: number;
   readonly damaged: number;
+  readonly behind: number;
   readonly changed: number;
+  readonly otherOffset: number;
   readonly undecided: number;
   /** The first of those that are not the same. */
   readonly differences: readonly LiveDifference[];
 }
 
-export interface LiveComparisonOptions {
-  readonly dynamodb: DynamoDBClient;
+export interface LiveComparisonOptions extends Omit<GuardWait, "table"> {
   readonly eventStore: EventStore;
   readonly projection: Projection;
   readonly shadow: Generation;
@@ -53,15 +60,28 @@ export async function compareWithLive(
 ): Promise<LiveComparison> {
   const { shadow, live } = options;
   const { candidates, same } = await candidatesOf(options, verification);
-  const isSameDefinition = shadow.version === live.version && comparePositions(shadow.from, live.from) === 0;
-  const found = isSameDefinition ? await judge(options, candidates) : candidates.map(asNewDefinition);
+  const why =
+    shadow.version !== live.version
+      ? "new-definition"
+      : comparePositions(shadow.from, live.from) !== 0
+        ? "other-offset"
+        : undefined;
+  const found =
+    why === undefined
+      ? await judgeLiveRows(
+          options,
+          candidates.map(({ key }) => key),
+        )
+      : candidates.map((candidate) => asIntended(candidate, why));
   const differences = found.filter((difference) => difference !== undefined);
   const count = (explanation: LiveDifference["explanation"]): number =>
     differences.filter((difference) => difference.explanation === explanation).length;
   return {
     same: same + found.length - differences.length,
     damaged: count("damage-in-live"),
+    behind: count("behind-in-live"),
     changed: count("new-definition"),
+    otherOffset: count("other-offset"),
     undecided: count("undecided"),
     differences: differences.slice(0, differencesListed),
   };
@@ -69,11 +89,12 @@ export async function compareWithLive(
 
 /** Rows that are not the same at first sight: different, or moving. */
 async function candidatesOf(
-  { dynamodb, live }: LiveComparisonOptions,
+  { dynamodb, live, mayGoOn }: LiveComparisonOptions,
   verification: Verification,
 ): Promise<{ candidates: Candidate[]; same: number }> {
   const inLive = new Map<string, { readonly key: RowKey; readonly attributes: RowAttributes }>();
   for await (const items of scanItems(dynamodb, live.table)) {
+    mayGoOn();
     for (const item of items) {
       if (streamOfGuardItem(item) !== undefined) continue;
       const attributes = foundAttributes(item);
@@ -94,60 +115,10 @@ async function candidatesOf(
   return { candidates, same };
 }
 
-function asNewDefinition({ key, inShadow, inLive }: Candidate): LiveDifference | undefined {
+function asIntended(
+  { key, inShadow, inLive }: Candidate,
+  explanation: "new-definition" | "other-offset",
+): LiveDifference | undefined {
   const difference = rowDifference(key, inShadow, inLive, false);
-  return difference === undefined ? undefined : { explanation: "new-definition", difference };
-}
-
-/** Compares the live rows themselves with the events, as far as these have arrived there. */
-async function judge(
-  options: LiveComparisonOptions,
-  candidates: readonly Candidate[],
-): Promise<(LiveDifference | undefined)[]> {
-  if (candidates.length === 0) return [];
-  const { dynamodb, eventStore, projection, live } = options;
-  const only = new Set(candidates.map(({ key }) => itemText(rowItemKey(key))));
-  const history = new History({ eventStore, projection, generation: live, floorOf: () => -1n, only });
-  await history.catchUp();
-  const judged: (LiveDifference | undefined)[] = [];
-  for (const { key } of candidates) {
-    judged.push(
-      projection.rows === "shared"
-        ? await judgeShared(dynamodb, live.table, history, key)
-        : await judgeOwned(dynamodb, live.table, history, key),
-    );
-  }
-  return judged;
-}
-
-async function judgeShared(
-  dynamodb: DynamoDBClient,
-  table: string,
-  history: History,
-  key: RowKey,
-): Promise<LiveDifference | undefined> {
-  const picture = await pictureOfRow(dynamodb, table, history, key);
-  if (picture.outcome === "agrees") return undefined;
-  return picture.outcome === "undecided"
-    ? { explanation: "undecided", key, why: picture.why }
-    : { explanation: "damage-in-live", difference: picture.difference };
-}
-
-/** The item of a row with its guard in it is a picture by itself; without it, the row has not arrived yet or is lost. */
-async function judgeOwned(
-  dynamodb: DynamoDBClient,
-  table: string,
-  history: History,
-  key: RowKey,
-): Promise<LiveDifference | undefined> {
-  const text = itemText(rowItemKey(key));
-  const item = (await getItems(dynamodb, table, [rowItemKey(key)])).get(text);
-  await history.catchUp();
-  const guard = guardOfItem(item)?.revision ?? -1n;
-  const guards = new Map([...history.streamsOf(text)].map((stream) => [stream, guard]));
-  const expected = history.rowAt(text, guards);
-  if (expected.outcome === "unknown") return { explanation: "undecided", key, why: expected.why };
-  const actual = foundAttributes(item);
-  const difference = rowDifference(key, expected.attributes, actual, isSameRow(expected.attributes, actual));
-  return difference === undefined ? undefined : { explanation: "damage-in-live", difference };
+  return difference === undefined ? undefined : { explanation, difference };
 }

@@ -24,6 +24,8 @@ export interface ReplaySettings {
   readonly lateWriteMs: number;
   /** How long after a swap a reader may go on with the generation it knows; a table is removed after twice that. */
   readonly readerCacheMs: number;
+  /** How long an event may take to arrive in the live view before a row without it counts as damaged or behind. */
+  readonly waitForGuardsMs: number;
   /** Events folded in one go. */
   readonly eventsAtOnce: number;
   /** Events between two checkpoints: what a crash loses at most. */
@@ -43,6 +45,7 @@ export const defaultReplaySettings: ReplaySettings = {
   clockSkewMs: 1_000,
   lateWriteMs: 10_000,
   readerCacheMs,
+  waitForGuardsMs: 10_000,
   eventsAtOnce: 256,
   eventsPerCheckpoint: 20_000,
   rowsInMemory: 20_000,

@@ -29,15 +29,33 @@ import { VerificationFailedError } from "./verification.ts";
 
 export type ReplayStep = "declare" | "back-fill" | "verify" | "compare" | "join" | "close-seam" | "swap" | "retire";
 
+/** What a replay waits for; `until` is when it goes on at the latest, in milliseconds since the epoch. */
+export interface ReplayWait {
+  readonly for:
+    /** That of another worker to run out: it is gone, or will renew it. */
+    | "lease"
+    /** Writes of a worker that ended badly to land or to be lost. */
+    | "late-writes"
+    /** Events to arrive in the live view, before it is called damaged. */
+    | "guards"
+    /** Readers to forget a generation whose table is to be removed. */
+    | "readers";
+  readonly until: number;
+}
+
 export interface ReplayObserver {
   /** A step begins. */
   readonly step?: (step: ReplayStep, generation: Generation) => void;
   /** `events` were read since the step began; `at` says how far that is on the way to `target`. */
   readonly progress?: (events: number, at: Position, target: Position) => void;
+  /** Readers are on the new generation; all that is left to do is to remove what is not needed any more. */
+  readonly swapped?: (report: ReplayReport) => void;
+  /** A wait begins that may be longer than a moment. */
+  readonly waiting?: (wait: ReplayWait, generation: Generation) => void;
 }
 
 export interface ReplayOptions {
-  /** Events before it are left out of the rows. The position of an event; absent: the start, or as the unfinished replay has it. */
+  /** Events before it are left out of the rows. The position of an event, or 0/0 for the start; absent: the start, or as the unfinished replay has it. */
   readonly from?: Position;
   /** Ends the work at the next safe place with {@link ReplayInterruptedError}. */
   readonly signal?: AbortSignal;
@@ -77,7 +95,7 @@ export class Replay {
    */
   async run(options: ReplayOptions = {}): Promise<ReplayReport> {
     const { observer } = options;
-    await this.finishRetirements();
+    await this.finishRetirements(observer);
     const declared = await this.#declare(options);
     try {
       let built: BuildReport | undefined;
@@ -90,14 +108,16 @@ export class Replay {
       const seamEvents = await this.#closeSeam(declared.id, options);
       this.#throwIfInterrupted(options.signal);
       const { generation, former } = await this.#swap(declared.id, observer);
-      await this.finishRetirements(observer);
-      return {
+      const report: ReplayReport = {
         view: this.view,
         generation,
         ...(former === undefined ? {} : { former }),
         ...(built === undefined ? {} : { built }),
         seamEvents,
       };
+      observer?.swapped?.(report);
+      await this.finishRetirements(observer);
+      return report;
     } catch (error) {
       // What went wrong is what the caller has to know, also when this fails too.
       if (await this.#isBeyondRepair(declared.id, error).catch(() => false)) {
@@ -109,7 +129,7 @@ export class Replay {
 
   /** Goes on with an unfinished replay; undefined when there is none. */
   async resume(options: Omit<ReplayOptions, "from"> = {}): Promise<ReplayReport | undefined> {
-    await this.finishRetirements();
+    await this.finishRetirements(options.observer);
     return unfinishedOf(await this.#entry()) === undefined ? undefined : this.run(options);
   }
 
@@ -148,7 +168,7 @@ export class Replay {
     for (const generation of generations) {
       if (generation.role !== "retiring") continue;
       observer?.step?.("retire", generation);
-      await this.#remove(generation);
+      await this.#remove(generation, observer);
     }
   }
 
@@ -217,6 +237,7 @@ export class Replay {
   }
 
   async #checkPosition(from: Position): Promise<void> {
+    if (comparePositions(from, startOfAll) === 0) return;
     const text = formatPosition(from);
     try {
       for await (const { position } of this.#context.eventStore.readAll(from, from)) {
@@ -289,9 +310,11 @@ export class Replay {
   }
 
   /** Takes the table away once no reader can still be using what it knew of the catalog. */
-  async #remove(generation: Generation): Promise<void> {
+  async #remove(generation: Generation, observer?: ReplayObserver): Promise<void> {
     const { dynamodb, catalogTable } = this.#context;
-    await sleep(2 * this.#settings.readerCacheMs);
+    const waitMs = 2 * this.#settings.readerCacheMs;
+    observer?.waiting?.({ for: "readers", until: Date.now() + waitMs }, generation);
+    await sleep(waitMs);
     await deleteGenerationTable(dynamodb, generation.table);
     const Key = progressKey({ projection: this.view, generation: generation.id });
     await translated(dynamodb.send(new DeleteItemCommand({ TableName: catalogTable, Key })));

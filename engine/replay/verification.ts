@@ -18,6 +18,8 @@ import { type Projection, type RowAttributes, type RowKey, readsStream } from ".
 import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
 
+const keysAtOnce = 1_000;
+
 /** Differences that are listed; all are counted. */
 export const differencesListed = 100;
 
@@ -84,11 +86,15 @@ export class Verification {
     return [...moved.values()];
   }
 
-  /** Compares the whole table. Throws {@link VerificationFailedError}. */
-  async compareAll(dynamodb: DynamoDBClient, table: string): Promise<VerificationReport> {
+  /**
+   * Compares the whole table. `mayGoOn` is asked at every page, and throws when the work is to stop. Throws
+   * {@link VerificationFailedError}.
+   */
+  async compareAll(dynamodb: DynamoDBClient, table: string, mayGoOn: () => void): Promise<VerificationReport> {
     const found = new FoundDifferences(table);
     const seen = new Set<string>();
     for await (const items of scanItems(dynamodb, table)) {
+      mayGoOn();
       for (const item of items) {
         const text = itemText(keyOfItem(item));
         seen.add(text);
@@ -105,10 +111,19 @@ export class Verification {
   }
 
   /** Compares only items that moved since the last comparison. Throws {@link VerificationFailedError}. */
-  async compareMoved(dynamodb: DynamoDBClient, table: string, keys: readonly ItemKey[]): Promise<void> {
+  async compareMoved(
+    dynamodb: DynamoDBClient,
+    table: string,
+    keys: readonly ItemKey[],
+    mayGoOn: () => void,
+  ): Promise<void> {
     const found = new FoundDifferences(table);
-    const items = await getItems(dynamodb, table, keys);
-    for (const text of keys.map(itemText)) found.compare(this.#expected.get(text), items.get(text));
+    for (let start = 0; start < keys.length; start += keysAtOnce) {
+      mayGoOn();
+      const some = keys.slice(start, start + keysAtOnce);
+      const items = await getItems(dynamodb, table, some);
+      for (const text of some.map(itemText)) found.compare(this.#expected.get(text), items.get(text));
+    }
     found.throwIfAny();
   }
 

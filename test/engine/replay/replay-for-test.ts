@@ -40,6 +40,7 @@ export const quick: ReplaySettings = {
   clockSkewMs: 10,
   lateWriteMs: 50,
   readerCacheMs: 5,
+  waitForGuardsMs: 20,
   eventsAtOnce: 4,
   eventsPerCheckpoint: 8,
   rowsInMemory: 6,

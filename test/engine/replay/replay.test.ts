@@ -1,5 +1,5 @@
 /** The runbook of a replay, step by step: what is live, what is written, and what is left, after each way it can go. */
-import { DeleteItemCommand, PutItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { DeleteItemCommand, PutItemCommand, type ScanCommandInput, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { formatPosition, startOfAll } from "../../../engine/event-store/position.ts";
@@ -11,20 +11,23 @@ import {
   ReplayPositionError,
   ReplayUnfinishedError,
 } from "../../../engine/replay/errors.ts";
+import { readProgress } from "../../../engine/replay/lease.ts";
+import type { LiveDifference } from "../../../engine/replay/live-comparison.ts";
 import { prepareView } from "../../../engine/replay/prepare-view.ts";
 import { describeReport } from "../../../engine/replay/report.ts";
-import type { ReplayReport, ReplayStep } from "../../../engine/replay/replay.ts";
+import type { ReplayObserver, ReplayReport, ReplayStep } from "../../../engine/replay/replay.ts";
 import { TransitionRefusedError } from "../../../engine/replay/transitions.ts";
 import { VerificationFailedError } from "../../../engine/replay/verification.ts";
 import { guardItemKey, rowItemKey } from "../../../engine/views/item.ts";
 import { VersionNotDeployedError } from "../../../engine/views/deployed-version.ts";
 import { defineSharedProjection } from "../../../engine/views/projection.ts";
 import { rejection } from "../../local/eventstoredb/event-store-for-test.ts";
-import { counted, owned, shared, timeout } from "../views/views-for-test.ts";
+import { changed, counted, owned, shared, timeout } from "../views/views-for-test.ts";
 import {
   interceptedDynamoDB,
   type Kind,
   kinds,
+  quick,
   startLiveView,
   startView,
   stepped,
@@ -57,6 +60,10 @@ async function failure<Wanted extends Error>(
   if (error instanceof wanted) return error;
   throw error;
 }
+
+/** Whether the row is in the new generation too. */
+const isInBoth = (found: LiveDifference): boolean =>
+  found.explanation !== "undecided" && found.difference.kind !== "row-unexpected";
 
 const stepsOf = async (view: ViewForReplay): Promise<ReplayStep[]> => {
   const steps: ReplayStep[] = [];
@@ -97,7 +104,9 @@ describe.each(kinds)("a view of $kind", (kind) => {
     expect(report.built?.comparison).toStrictEqual({
       same: report.built?.verification.rows,
       damaged: 0,
+      behind: 0,
       changed: 0,
+      otherOffset: 0,
       undecided: 0,
       differences: [],
     });
@@ -176,11 +185,42 @@ describe.each(kinds)("a view of $kind", (kind) => {
     await view.deliverAll();
     const { generation, built } = await view.replay().run({ from: event.position });
     expect(generation.from).toStrictEqual(event.position);
-    expect(built?.comparison?.damaged).toBe(0);
+    const { differences = [], ...counts } = built?.comparison ?? {};
+    expect(differences.length).toBeGreaterThan(0);
+    expect(counts).toStrictEqual({
+      same: (built?.verification.rows ?? 0) - differences.filter(isInBoth).length,
+      damaged: 0,
+      behind: 0,
+      changed: 0,
+      otherOffset: differences.length,
+      undecided: 0,
+    });
+    expect(new Set(differences.map(({ explanation }) => explanation))).toStrictEqual(new Set(["other-offset"]));
     await view.happen(kind, 2);
     await view.expectExact();
     const { rows } = await view.contentsOf(generation);
     expect(rows).not.toStrictEqual((await view.expectedOf({ ...generation, from: startOfAll })).rows);
+  });
+
+  it("takes 0/0, as replays print it, for the start", async () => {
+    const view = await startLiveView(kind);
+    const { generation, built } = await view.replay().run({ from: { commit: 0n, prepare: 0n } });
+    expect(generation.from).toStrictEqual(startOfAll);
+    expect(built?.comparison?.same).toBe(built?.verification.rows);
+    await view.expectExact();
+  });
+
+  it("is reported as live before what soaked is removed", async () => {
+    const view = await startLiveView(kind);
+    await view.replay().run();
+    const told: unknown[] = [];
+    const observer: ReplayObserver = {
+      step: (step) => (step === "swap" || step === "retire" ? told.push(step) : undefined),
+      swapped: (report) => told.push(report),
+      waiting: ({ for: what }) => told.push(what),
+    };
+    const report = await view.replay().run({ observer });
+    expect(told).toStrictEqual(["swap", report, "retire", "readers"]);
   });
 
   describe("that is being rebuilt", () => {
@@ -246,6 +286,65 @@ describe.each(kinds)("a view of $kind", (kind) => {
       const report = await view.replay(context).run();
       expect(report.generation.id).toBe(begun.id);
       expect(report.built?.events).toBe(all - 32);
+      await view.expectExact();
+    });
+
+    it.each(["the shadow", "the live table"] as const)("is interrupted between two pages of %s", async (which) => {
+      const view = await startLiveView(kind);
+      const live = await view.generation("live");
+      const stop = new AbortController();
+      const pages: string[] = [];
+      const dynamodb = interceptedDynamoDB(async ({ command, input }, send) => {
+        if (command !== "Scan") return send();
+        const scan = input as ScanCommandInput;
+        scan.Limit = 1;
+        const scanned = scan.TableName === live.table ? "the live table" : "the shadow";
+        pages.push(scanned);
+        const page = await send();
+        if (scanned === which) stop.abort();
+        return page;
+      });
+      const error = await rejection(view.replay({ dynamodb }).run({ signal: stop.signal }));
+      dynamodb.destroy();
+      expect(error).toBeInstanceOf(ReplayInterruptedError);
+      expect(pages.filter((scanned) => scanned === which)).toStrictEqual([which]);
+      await view.replay().run();
+      await view.expectExact();
+    });
+
+    it("is interrupted while it waits for events to arrive in the live view", async () => {
+      const view = await startLiveView(kind);
+      await view.happen(kind);
+      const stop = new AbortController();
+      const observer: ReplayObserver = { waiting: (wait) => (wait.for === "guards" ? stop.abort() : undefined) };
+      const run = view.replay({ settings: { waitForGuardsMs: 60_000 } }).run({ signal: stop.signal, observer });
+      await expect(run).rejects.toThrow(ReplayInterruptedError);
+      expect(await view.roles()).toStrictEqual(["live", "building"]);
+    });
+
+    it("says until when it waits for the lease of a worker that is gone", async () => {
+      const view = await startLiveView(kind);
+      let isGone = false;
+      const dynamodb = interceptedDynamoDB(({ command }, send) => {
+        isGone ||= command === "BatchWriteItem";
+        return isGone ? Promise.reject(new Error("its process is gone")) : send();
+      });
+      await expect(view.replay({ dynamodb }).run()).rejects.toThrow("its process is gone");
+      dynamodb.destroy();
+      const { id } = await view.generation("building");
+      const { catalogTable, name: projection } = view;
+      const progress = await readProgress({ dynamodb: view.dynamodb, catalogTable, projection, generation: id });
+      const waits: unknown[] = [];
+      const observer: ReplayObserver = {
+        waiting: (wait, generation) => {
+          if (wait.for !== "lease") return;
+          waits.push({ ...wait, generation: generation.id });
+          void view.letLeasesRunOut();
+        },
+      };
+      await view.replay().run({ observer });
+      const until = (progress?.leaseUntil ?? 0) + quick.clockSkewMs;
+      expect(waits).toStrictEqual([{ for: "lease", until, generation: id }]);
       await view.expectExact();
     });
 
@@ -399,6 +498,114 @@ describe("damage", () => {
     ]);
     const generation = await view.generation("live");
     expect(await view.contentsOf(generation)).toStrictEqual(await view.expectedOf(generation));
+  });
+
+  it("that took away a live row and its guard is damage, and no row that has not arrived yet", async () => {
+    const view = await startLiveView(ownedKind);
+    const live = await view.generation("live");
+    const key = { partition: "2", sort: "account" };
+    const { "2/account": expected, ...others } = (await view.contentsOf(live)).rows;
+    await view.dynamodb.send(new DeleteItemCommand({ TableName: live.table, Key: { ...rowItemKey(key) } }));
+    const { built } = await view.replay().run();
+    expect(built?.comparison).toStrictEqual({
+      same: Object.keys(others).length,
+      damaged: 1,
+      behind: 0,
+      changed: 0,
+      otherOffset: 0,
+      undecided: 0,
+      differences: [{ explanation: "damage-in-live", difference: { kind: "row-missing", key, expected } }],
+    });
+    const generation = await view.generation("live");
+    expect(await view.contentsOf(generation)).toStrictEqual(await view.expectedOf(generation));
+  });
+
+  it("that took away a live shared row and the guards of its streams is damage too", async () => {
+    const view = await startLiveView(sharedKind);
+    const live = await view.generation("live");
+    const key = { partition: "new", sort: "row" };
+    await view.append("account-9", [counted({ lonely: 3 })]);
+    await view.deliverAll();
+    const lonely = { partition: "totals", sort: "lonely" };
+    for (const item of [rowItemKey(lonely), guardItemKey("account-9")]) {
+      await view.dynamodb.send(new DeleteItemCommand({ TableName: live.table, Key: { ...item } }));
+    }
+    await view.dynamodb.send(
+      new PutItemCommand({ TableName: live.table, Item: { ...rowItemKey(key), sum: { N: "1" } } }),
+    );
+    const { built } = await view.replay().run();
+    expect(built?.comparison).toStrictEqual({
+      same: 5,
+      damaged: 2,
+      behind: 0,
+      changed: 0,
+      otherOffset: 0,
+      undecided: 0,
+      differences: [
+        {
+          explanation: "damage-in-live",
+          difference: { kind: "row-missing", key: lonely, expected: { sum: 3, events: 1 } },
+        },
+        { explanation: "damage-in-live", difference: { kind: "row-unexpected", key, actual: { sum: 1 } } },
+      ],
+    });
+  });
+
+  it.each(kinds)("is not what arrives in the live view while it is waited for ($kind)", async (kind: Kind) => {
+    const view = await startLiveView(kind);
+    await view.happen(kind, 1, 6);
+    const observer: ReplayObserver = {
+      waiting: (wait) => (wait.for === "guards" ? void view.deliverAll() : undefined),
+    };
+    const { built } = await view.replay({ settings: { waitForGuardsMs: 60_000 } }).run({ observer });
+    expect(built?.comparison).toStrictEqual({
+      same: built?.verification.rows,
+      damaged: 0,
+      behind: 0,
+      changed: 0,
+      otherOffset: 0,
+      undecided: 0,
+      differences: [],
+    });
+    await view.expectExact();
+  });
+
+  it.each(kinds)("is not what stays behind, which is told apart ($kind)", async (kind: Kind) => {
+    const view = await startLiveView(kind);
+    const live = await view.generation("live");
+    const actual = (await view.contentsOf(live)).rows;
+    await view.append("account-1", [
+      kind === ownedKind ? changed({ set: { last: "late" } }) : counted({ all: 9, "row-1": 4 }),
+    ]);
+    const expected = (await view.expectedOf(live)).rows;
+    const keys =
+      kind === ownedKind
+        ? [{ partition: "1", sort: "account" }]
+        : ["all", "row-1"].map((sort) => ({ partition: "totals", sort }));
+    const { built } = await view.replay().run();
+    const { differences, ...counts } = built?.comparison ?? {};
+    expect(counts).toStrictEqual({
+      same: Object.keys(actual).length - keys.length,
+      damaged: 0,
+      behind: keys.length,
+      changed: 0,
+      otherOffset: 0,
+      undecided: 0,
+    });
+    expect(new Set(differences)).toStrictEqual(
+      new Set(
+        keys.map((key) => ({
+          explanation: "behind-in-live",
+          difference: {
+            kind: "row-differs",
+            key,
+            expected: expected[`${key.partition}/${key.sort}`],
+            actual: actual[`${key.partition}/${key.sort}`],
+          },
+        })),
+      ),
+    );
+    await view.expectExact();
   });
 
   it("of the shadow before it is verified ends the replay with the exact differences, and live is untouched", async () => {
@@ -617,7 +824,9 @@ describe("the report of a replay", () => {
       comparedWithLive: {
         same: 5,
         damaged: 1,
+        behind: 0,
         changed: 0,
+        otherOffset: 0,
         undecided: 0,
         differences: [
           {
