@@ -1,6 +1,6 @@
 /**
  * Rebuilds views. By hand: `{"view": "sales-by-month"}`, with `"from": "COMMIT/PREPARE"` if events before that are not to
- * count, or with another `"action"`. By schedule, `{"action": "resume"}`: takes up what a worker that is gone has left
+ * count, or, without it, with another `"action"`. By schedule, `{"action": "resume"}`: takes up what a worker that is gone has left
  * unfinished. One that is not done when its time is nearly up stops at a checkpoint, and the schedule goes on from there.
  */
 import type { Context } from "aws-lambda";
@@ -15,17 +15,15 @@ import { replayContext } from "./replay-context.ts";
 
 const log = functionLogger("replay");
 
-const requestSchema = z.union(
-  [
-    z.strictObject({ action: z.literal("resume") }),
-    z.strictObject({
-      view: z.string(),
-      action: z.enum(["run", "abort", "rollback", "retire"]).default("run"),
-      from: z.string().optional(),
-    }),
-  ],
-  'give {"view": ...}, perhaps with "from": "COMMIT/PREPARE" or "action": "run", "abort", "rollback" or "retire"; or {"action": "resume"}',
-);
+const requestSchema = z.union([
+  z.strictObject({ action: z.literal("resume") }),
+  z.strictObject({ view: z.string(), action: z.literal("run").default("run"), from: z.string().optional() }),
+  // What rebuilds nothing has no use for "from".
+  z.strictObject({ view: z.string(), action: z.enum(["abort", "rollback", "retire"]) }),
+]);
+
+const rightRequest =
+  'give {"view": ...}, perhaps with "from": "COMMIT/PREPARE", or with "action": "abort", "rollback" or "retire" and no "from"; or {"action": "resume"}';
 
 export class ReplayRequestError extends Error {
   readonly code = "REPLAY_REQUEST";
@@ -42,14 +40,15 @@ export const handler = async (
   context: Pick<Context, "getRemainingTimeInMillis">,
 ): Promise<Answer | readonly Answer[]> => {
   const request = requestSchema.safeParse(event);
-  if (!request.success) throw new ReplayRequestError(request.error.issues.map(({ message }) => message).join("; "));
+  if (!request.success) throw new ReplayRequestError(rightRequest, { cause: request.error });
   const signal = AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reservedMs));
   if (!("view" in request.data)) return resumeAll(signal);
 
-  const { view, action, from } = request.data;
+  const { view } = request.data;
   const replay = new Replay(await replayContext(), versionsOf(view));
-  switch (action) {
+  switch (request.data.action) {
     case "run": {
+      const { from } = request.data;
       const position = from === undefined ? {} : { from: parsePosition(from) };
       return unlessInterrupted(view, async () =>
         describeReport(await replay.run({ ...position, signal, observer: observerOf(view) })),
@@ -102,5 +101,9 @@ async function unlessInterrupted(view: string, work: () => Promise<Answer>): Pro
 }
 
 function observerOf(view: string): ReplayObserver {
-  return { step: (step, { id }) => log.info({ view, generation: id, step }, "replay step") };
+  return {
+    step: (step, { id }) => log.info({ view, generation: id, step }, "replay step"),
+    waiting: ({ for: what, until }, { id }) =>
+      log.info({ view, generation: id, waitingFor: what, until: new Date(until).toISOString() }, "replay waits"),
+  };
 }

@@ -96,7 +96,7 @@ describe("the operations of a deployment", () => {
   });
 
   it("replay rebuilds a view by hand, and says what it did", async () => {
-    expect(await functions.replay({ view: "sales-by-month" }, plenty)).toMatchObject({
+    expect(await functions.replay({ view: "sales-by-month", from: "0/0" }, plenty)).toMatchObject({
       view: "sales-by-month",
       outcome: "live",
       version: 1,
@@ -111,7 +111,11 @@ describe("the operations of a deployment", () => {
   it("replay from an offset leaves out what was before", async () => {
     const last = (await orderEvents()).at(-1);
     const from = last === undefined ? "" : formatPosition(last.position);
-    expect(await functions.replay({ view: "sales-by-month", from }, plenty)).toMatchObject({ outcome: "live", from });
+    expect(await functions.replay({ view: "sales-by-month", from }, plenty)).toMatchObject({
+      outcome: "live",
+      from,
+      comparedWithLive: { same: 0, damaged: 0, changed: 0, otherOffset: 1 },
+    });
     // A reader may go on for a second with what it knew.
     await expect.poll(sales).toStrictEqual(inJuly(1));
     expect(await functions.replay({ view: "sales-by-month", action: "rollback" }, plenty)).toMatchObject({
@@ -153,6 +157,9 @@ describe("the operations of a deployment", () => {
     [{ view: "sales-by-month", from: "987654321/987654321" }, "POSITION_UNKNOWN", "987654321/987654321"],
     [{ veiw: "sales-by-month" }, "REPLAY_REQUEST", 'give {"view": ...}'],
     [{ view: "sales-by-month", action: "explode" }, "REPLAY_REQUEST", '"rollback"'],
+    [{ view: "sales-by-month", action: "abort", from: "0/0" }, "REPLAY_REQUEST", 'and no "from"'],
+    [{ view: "sales-by-month", action: "rollback", from: "0/0" }, "REPLAY_REQUEST", 'and no "from"'],
+    [{ view: "sales-by-month", action: "retire", from: "0/0" }, "REPLAY_REQUEST", 'and no "from"'],
     [{}, "REPLAY_REQUEST", 'give {"view": ...}'],
   ])("replay refuses %j and says what is right", async (event, code, says) => {
     const refusal = await rejection(functions.replay(event, plenty));
