@@ -8,6 +8,7 @@ import { unzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { run } from "../system/started-system.ts";
 
 const execute = promisify(execFile);
 const project = join(import.meta.dirname, "../..");
@@ -57,7 +58,7 @@ describe("the packaged service", () => {
 
   beforeAll(async () => {
     output = await mkdtemp(join(tmpdir(), "tidemark-package-"));
-    const words = [join(project, "deploy/package.ts"), "--output", relative(project, output), "--json"];
+    const words = [join(project, "deploy/package.ts"), "--output", output, "--json"];
     const environment = { ...process.env, TIDEMARK_BUILD_FOLDER: relative(project, join(output, "build")) };
     await execute(process.execPath, words, { cwd: project, env: environment });
     ({ functions } = serviceSchema.parse(parse(await readFile(join(project, "serverless.yml"), "utf8"))));
@@ -171,5 +172,64 @@ describe("the packaged service", () => {
     };
     expect(has).toStrictEqual(needs);
     expect(code).not.toContain("AWSLambda:Invoke");
+  });
+});
+
+describe("npm run package", () => {
+  let directory: string;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "tidemark-package-"));
+    await writeFile(join(directory, "mine.txt"), "precious");
+  });
+
+  afterAll(async () => {
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const packaging = (...words: string[]) => run([process.execPath, join(project, "deploy/package.ts"), ...words]);
+
+  it.each([
+    [["--nonsense"], "error: unknown option '--nonsense'\n"],
+    [["--output"], "error: option '--output <directory>' argument missing\n"],
+    [["everything"], "error: too many arguments. Expected 0 arguments but got 1: everything.\n"],
+    [
+      ["--stage", "a b"],
+      "error: option '--stage <stage>' argument 'a b' is invalid. A stage is 1 to 20 letters, digits and '-'.\n",
+    ],
+  ])("%j is wrong usage: one line, and exit code 2", async (words, stderr) => {
+    expect(await packaging(...words)).toStrictEqual({ code: 2, stdout: "", stderr });
+  });
+
+  it("has --help", async () => {
+    const { code, stdout, stderr } = await packaging("--help");
+    expect({ code, usage: stdout.split("\n")[0], stderr }).toStrictEqual({
+      code: 0,
+      usage: "Usage: npm run package -- [options]",
+      stderr: "",
+    });
+  });
+
+  it("replaces no directory that holds something else, and no file", async () => {
+    expect(await packaging("--output", directory)).toStrictEqual({
+      code: 2,
+      stdout: "",
+      stderr: `error: ${directory} holds other files, which packaging would remove: give a new or an empty --output\n`,
+    });
+    const file = join(directory, "mine.txt");
+    const { code, stderr } = await packaging("--output", relative(project, file), "--json");
+    expect({ code, error: JSON.parse(stderr) as unknown }).toStrictEqual({
+      code: 2,
+      error: {
+        error: { code: "OUTPUT_DIRECTORY", message: `${file} is no directory: give another --output` },
+      },
+    });
+    expect(await readFile(file, "utf8")).toBe("precious");
+    const foreign = join(directory, "other.serverless");
+    expect(await packaging("--output", foreign)).toStrictEqual({
+      code: 2,
+      stdout: "",
+      stderr: `error: ${foreign} ends with .serverless, which only the project's own may: give another --output\n`,
+    });
   });
 });
