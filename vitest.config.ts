@@ -5,7 +5,6 @@ const report = process.env["TIDEMARK_TEST_REPORT"];
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/proof/**"],
     globalSetup: ["test/servers/dynamodb-for-all-tests.ts"],
     // Tests wait for servers more than they compute; on two cores three files at once keep both busy.
     maxWorkers: 3,

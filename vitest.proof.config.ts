@@ -1,0 +1,12 @@
+/** `npm run proof`: what takes too long for every run of the tests, in full. */
+import { defineConfig } from "vitest/config";
+import tests from "./vitest.config.ts";
+
+export default defineConfig({
+  test: {
+    ...tests.test,
+    env: { TIDEMARK_PROOF: "1" },
+    include: ["test/engine/replay/crash.test.ts", "test/bench/bench.test.ts"],
+    testTimeout: 600_000,
+  },
+});
