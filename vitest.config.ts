@@ -1,4 +1,8 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+
+// Each test file has a process of its own, and each loads the same packages.
+process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache/node/", import.meta.url));
 
 const report = process.env["TIDEMARK_TEST_REPORT"];
 

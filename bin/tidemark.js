@@ -3,8 +3,14 @@
 // version the machine has.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import * as nodeModule from "node:module";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
+
+// Compiled modules are kept beside the packages they are made from: the second start of anything takes half the time.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL("../node_modules/.cache/node/", import.meta.url));
+// Absent before Node.js 22.
+nodeModule.enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
 
 const program = fileURLToPath(new URL("../local/cli/main.ts", import.meta.url));
 const node = fileURLToPath(new URL("../node_modules/node/bin/node", import.meta.url));
