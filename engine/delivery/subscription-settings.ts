@@ -48,11 +48,6 @@ export function subscriptionSettings(settings: z.input<typeof subscriptionSettin
   throw new SubscriptionSettingsError(`subscription "${settings.group}": ${wrong.join("; ")}`);
 }
 
-/** The group that keeps a projection's views. */
-export function projectionGroup(projection: { readonly name: string }): string {
-  return `project-${projection.name}`;
-}
-
 /** Events that the store gives out unacknowledged: a batch away and a batch waiting in each lane. */
 export function bufferSize({ batchSize, lanes }: SubscriptionSettings): number {
   return 2 * batchSize * lanes;

@@ -20,10 +20,6 @@ export function isAfter(left: Position, right: Position): boolean {
   return comparePositions(left, right) > 0;
 }
 
-export function laterPosition(left: Position, right: Position): Position {
-  return isAfter(left, right) ? left : right;
-}
-
 export function formatPosition(position: Position): string {
   return `${position.commit.toString()}/${position.prepare.toString()}`;
 }

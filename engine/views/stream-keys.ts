@@ -11,7 +11,7 @@ const longestSort = 1_024;
  * The key, if DynamoDB can hold one like it. Throws {@link RowChangeError} otherwise: asking for it would fail the reads of
  * all the keys that are asked for with it.
  */
-export function possibleKey(key: ItemKey): ItemKey {
+function possibleKey(key: ItemKey): ItemKey {
   const isPossible = (part: string, longest: number): boolean => part !== "" && Buffer.byteLength(part) <= longest;
   const { pk, sk } = key;
   if (isPossible(pk.S ?? "", longestPartition) && isPossible(sk.S ?? "", longestSort)) return key;

@@ -59,8 +59,14 @@ export function dynamodbCommand(port: number, dataDirectory?: string, engine = a
   return ["java", libraries, "-jar", jar, "-port", port.toString(), "-sharedDb", "-disableTelemetry", ...data];
 }
 
-/** The first engine that runs here. Throws {@link DynamoDBServerError} that says what to install. */
+let found: DynamoDBEngine | undefined;
+
+/** The first engine that runs here, found out once. Throws {@link DynamoDBServerError} that says what to install. */
 export function availableEngine(): DynamoDBEngine {
+  return (found ??= findEngine());
+}
+
+function findEngine(): DynamoDBEngine {
   const binary = dynoxideBinary();
   if (binary !== undefined && spawnSync(binary, ["--version"]).status === 0) return "dynoxide";
   if (hasJava17()) return "dynamodb-local";

@@ -27,10 +27,10 @@ afterEach(async () => {
 
 const dead = (): Error => new Error("the worker is gone");
 
-/** Runs `crashAt` for 1, 2, 3, ..., several at once, until one says that its worker lived. Returns how many died. */
 /** `npm run proof` crashes at every call; `npm test` at every third, which are others each time the calls change. */
 const stride = process.env["TIDEMARK_PROOF"] === undefined ? 3 : 1;
 
+/** Runs `crashAt` for call after call, several at once, until one says that its worker lived. Returns how many died. */
 async function atEveryCall(crashAt: (call: number) => Promise<"died" | "lived">): Promise<number> {
   let next = 1;
   let died = 0;
