@@ -7,6 +7,8 @@ import persistent from "@eventstore/db-client/generated/persistent_pb.js";
 import shared from "@eventstore/db-client/generated/shared_pb.js";
 import streamsGrpc from "@eventstore/db-client/generated/streams_grpc_pb.js";
 import streams from "@eventstore/db-client/generated/streams_pb.js";
+import { eventTypeFilter, streamNameFilter } from "@eventstore/db-client";
+import { typesIn } from "../../contract/filtered.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   bytesEvent,
@@ -203,4 +205,27 @@ test("a consumer that never reads does not hold up the others, and costs the ser
   expect(read).toHaveLength(200);
   expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024);
   await Promise.all(idle.map((subscription) => subscription.unsubscribe()));
+});
+
+test("an expression that takes a backtracking engine for ever is answered at once", async () => {
+  const stream = newStream("a".repeat(60));
+  await store.client.appendToStream(stream, event());
+  expect(await typesIn(store.client, { filter: streamNameFilter({ regex: "^(a+)+$" }) }, stream)).toEqual([]);
+});
+
+test.each([
+  ["(?=a)b", "look-ahead"],
+  ["(?<!a)b", "look-behind"],
+  ["(a)\\1", "back-reference"],
+  ["(?>a)", "atomic group"],
+  ["(", "missing"],
+])("%s is refused by name", async (regex, named) => {
+  const error = await new Promise((resolve) => {
+    store.client
+      .subscribeToAll({ filter: eventTypeFilter({ regex }) })
+      .on("error", resolve)
+      .on("data", () => undefined);
+  });
+  expect(String(error)).toContain(regex);
+  expect(String(error)).toContain(named);
 });

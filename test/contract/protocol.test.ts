@@ -1,22 +1,23 @@
 /** What the client does not send or show, but other clients of the protocol do: seen through raw gRPC. */
 import { randomUUID } from "node:crypto";
-import { credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { EventStoreDBClient } from "@eventstore/db-client";
 import gossipGrpc from "@eventstore/db-client/generated/gossip_grpc_pb.js";
+import gossip from "@eventstore/db-client/generated/gossip_pb.js";
 import featuresGrpc from "@eventstore/db-client/generated/serverfeatures_grpc_pb.js";
 import shared from "@eventstore/db-client/generated/shared_pb.js";
 import streamsGrpc from "@eventstore/db-client/generated/streams_grpc_pb.js";
 import streams from "@eventstore/db-client/generated/streams_pb.js";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
-import { collect, event, events, eventually, newStream, sleep, useEventStore } from "./event-store-for-test.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { collect, event, events, eventually, newStream, sleep } from "../local/eventstoredb/event-store-for-test.ts";
+import { useServerUnderTest } from "./server-under-test.ts";
 
-const store = useEventStore();
+const store = useServerUnderTest();
+const leader = gossip.MemberInfo.VNodeState.LEADER;
 let raw: InstanceType<typeof streamsGrpc.StreamsClient>;
 beforeAll(() => {
-  raw = new streamsGrpc.StreamsClient(`127.0.0.1:${store.server.port}`, credentials.createInsecure());
+  raw = store.raw(streamsGrpc.StreamsClient);
 });
-afterAll(() => raw.close());
 
 const identifier = (stream: string): shared.StreamIdentifier => {
   const message = new shared.StreamIdentifier();
@@ -44,7 +45,7 @@ const readRequest = (
   request.setOptions(options);
   return request;
 };
-const responses = (request: streams.ReadReq, metadata = new Metadata()): Promise<streams.ReadResp[]> =>
+const responses = (request: streams.ReadReq, metadata = store.metadata): Promise<streams.ReadResp[]> =>
   new Promise((resolve, reject) => {
     const found: streams.ReadResp[] = [];
     raw
@@ -89,7 +90,7 @@ describe("reads", () => {
   test("requires-leader is accepted: this server is the leader", async () => {
     const stream = newStream();
     await store.client.appendToStream(stream, event(), { requiresLeader: true });
-    const metadata = new Metadata();
+    const metadata = store.metadata.clone();
     metadata.set("requires-leader", "true");
     expect(await responses(readRequest(stream), metadata)).toHaveLength(1);
   });
@@ -279,9 +280,9 @@ test("Append names the property that is missing", async () => {
 });
 
 test("server features: lower-case names, three-part version, what each method can do", async () => {
-  const client = new featuresGrpc.ServerFeaturesClient(`127.0.0.1:${store.server.port}`, credentials.createInsecure());
+  const client = store.raw(featuresGrpc.ServerFeaturesClient);
   const features = await new Promise<{ methods: Map<string, string[]>; version: string }>((resolve, reject) => {
-    client.getSupportedMethods(new shared.Empty(), (error, response) => {
+    client.getSupportedMethods(new shared.Empty(), store.metadata, (error, response) => {
       if (error !== null) reject(error);
       else {
         resolve({
@@ -295,7 +296,6 @@ test("server features: lower-case names, three-part version, what each method ca
       }
     });
   });
-  client.close();
   expect(features.version).toBe("24.6.0");
   expect(features.methods.get("event_store.client.streams.streams/batchappend")).toEqual(["deadline_duration"]);
   expect(features.methods.get("event_store.client.streams.streams/read")).toEqual(["position", "events"]);
@@ -306,32 +306,19 @@ test("server features: lower-case names, three-part version, what each method ca
   expect([...features.methods.keys()].every((name) => name === name.toLowerCase())).toBe(true);
 });
 
-test("a server on every address tells clients one that they can reach", async () => {
-  const server = await startEventStore({ host: "0.0.0.0" });
-  expect(server.connectionString).toBe(`esdb://127.0.0.1:${server.port}?tls=false`);
-  const discovering = EventStoreDBClient.connectionString(`esdb+discover://127.0.0.1:${server.port}?tls=false`);
-  expect((await discovering.appendToStream("s", event())).nextExpectedRevision).toBe(0n);
-  await discovering.dispose();
-  await server.stop();
-});
-
-test("gossip: a cluster of one leader at the address that clients use, so that discovery finds it", async () => {
-  const { port } = store.server;
-  const client = new gossipGrpc.GossipClient(`127.0.0.1:${port}`, credentials.createInsecure());
-  const members = await new Promise((resolve, reject) => {
-    client.read(new shared.Empty(), (error, response) => {
+test("gossip: one leader that is alive, at an address by which discovery finds it", async () => {
+  const client = store.raw(gossipGrpc.GossipClient);
+  const leaders = await new Promise<(string | undefined)[]>((resolve, reject) => {
+    client.read(new shared.Empty(), store.metadata, (error, response) => {
       if (error !== null) reject(error);
-      else
-        resolve(
-          response
-            .getMembersList()
-            .map((member) => [member.getState(), member.getIsAlive(), member.getHttpEndPoint()?.toObject()]),
-        );
+      else {
+        const alive = response.getMembersList().filter((member) => member.getIsAlive() && member.getState() === leader);
+        resolve(alive.map((member) => member.getHttpEndPoint()?.getAddress()));
+      }
     });
   });
-  client.close();
-  expect(members).toEqual([[8, true, { address: "127.0.0.1", port }]]);
-  const discovering = EventStoreDBClient.connectionString(`esdb+discover://127.0.0.1:${port}?tls=false`);
+  expect(leaders).toEqual([expect.stringMatching(/./)]);
+  const discovering = EventStoreDBClient.connectionString(store.connectionString.replace(/^esdb:/, "esdb+discover:"));
   const stream = newStream();
   await discovering.appendToStream(stream, events(1));
   await discovering.dispose();

@@ -24,10 +24,10 @@ import {
   rejection,
   revisionsOf,
   sleep,
-  useEventStore,
-} from "./event-store-for-test.ts";
+} from "../local/eventstoredb/event-store-for-test.ts";
+import { useServerUnderTest } from "./server-under-test.ts";
 
-const store = useEventStore();
+const store = useServerUnderTest();
 
 const streamOf = async (count: number): Promise<string> => {
   const stream = newStream();

@@ -22,10 +22,10 @@ import {
   newStream,
   rejection,
   revisionsOf,
-  useEventStore,
-} from "./event-store-for-test.ts";
+} from "../local/eventstoredb/event-store-for-test.ts";
+import { useServerUnderTest } from "./server-under-test.ts";
 
-const store = useEventStore();
+const store = useServerUnderTest();
 
 /** Credentials make the client use the older form; without TLS they are not sent. */
 const forms = [

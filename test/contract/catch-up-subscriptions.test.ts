@@ -13,10 +13,10 @@ import {
   rejection,
   revisionsOf,
   sleep,
-  useEventStore,
-} from "./event-store-for-test.ts";
+} from "../local/eventstoredb/event-store-for-test.ts";
+import { useServerUnderTest } from "./server-under-test.ts";
 
-const store = useEventStore();
+const store = useServerUnderTest();
 
 describe("to a stream", () => {
   test("history, then caught up, then what is appended", async () => {

@@ -1,8 +1,5 @@
 /** Persistent subscriptions as the client sees them: groups, errors, information, parking, restarts. */
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import {
   binaryEvent,
   END,
@@ -16,14 +13,10 @@ import {
   persistentSubscriptionToAllSettingsFromDefaults as allSettings,
   persistentSubscriptionToStreamSettingsFromDefaults as streamSettings,
   START,
-  type PersistentSubscriptionToAll,
-  type PersistentSubscriptionToStream,
 } from "@eventstore/db-client";
 import { describe, expect, test } from "vitest";
-import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
 import {
   collect,
-  connect,
   event,
   events,
   eventOf,
@@ -31,47 +24,12 @@ import {
   newStream,
   rejection,
   sleep,
-  useEventStore,
-} from "./event-store-for-test.ts";
+} from "../local/eventstoredb/event-store-for-test.ts";
+import { consume, revisions, type Subscription } from "./consumer.ts";
+import { useServerUnderTest } from "./server-under-test.ts";
 
-const store = useEventStore();
+const store = useServerUnderTest();
 
-interface Delivered {
-  readonly revision: bigint;
-  readonly retryCount: number;
-}
-type Subscription = PersistentSubscriptionToStream | PersistentSubscriptionToAll;
-interface Consumer {
-  readonly delivered: Delivered[];
-  readonly errors: unknown[];
-  reached(count: number): Promise<void>;
-}
-
-type Handling = "ack" | "retry" | "park" | "skip" | "stop" | "nothing";
-
-/** Handles each delivery as told, and remembers them in order. */
-const consume = (subscription: Subscription, handle: (delivery: Delivered) => Handling = () => "ack"): Consumer => {
-  const delivered: Delivered[] = [];
-  const errors: unknown[] = [];
-  subscription.on("error", (error) => errors.push(error));
-  subscription.on("data", (resolved) => {
-    const original = resolved.link ?? resolved.event;
-    const delivery = { revision: original?.revision ?? -1n, retryCount: resolved.retryCount };
-    delivered.push(delivery);
-    const handling = handle(delivery);
-    if (handling === "ack") void subscription.ack(resolved);
-    else if (handling !== "nothing") void subscription.nack(handling, "because", resolved);
-  });
-  return {
-    delivered,
-    errors,
-    reached: (count) =>
-      eventually(
-        () => delivered.length >= count,
-        () => `${count} deliveries, there were ${delivered.length}: ${errors.map(String).join()}`,
-      ),
-  };
-};
 const confirmed = (subscription: Subscription): Promise<void> =>
   new Promise((resolve, reject) => subscription.once("confirmation", resolve).once("error", reject));
 
@@ -88,7 +46,6 @@ const streamGroup = async (
 };
 const stats = async (stream: string, name: string) =>
   (await store.client.getPersistentSubscriptionToStreamInfo(stream, name)).stats;
-const revisions = ({ delivered }: Consumer): bigint[] => delivered.map(({ revision }) => revision);
 const upTo = (count: number): bigint[] => Array.from({ length: count }, (_, index) => BigInt(index));
 
 describe("to a stream", () => {
@@ -253,23 +210,6 @@ describe("to $all", () => {
     const consumer = consume(store.client.subscribeToPersistentSubscriptionToAll(name));
     await consumer.reached(3);
     expect(revisions(consumer)).toEqual([0n, 1n, 2n]);
-  });
-
-  test("a filter that cannot be used is refused before it is written down: the server starts again", async () => {
-    const dataDirectory = await mkdtemp(join(tmpdir(), "event-store-filter-"));
-    const first = await startEventStore({ dataDirectory });
-    const client = connect(first);
-    const refused = await rejection(
-      client.createPersistentSubscriptionToAll("g", allSettings({ startFrom: START }), {
-        filter: eventTypeFilter({ regex: "(?=a)b" }),
-      }),
-    );
-    expect(String(refused)).toContain("'(?=a)b' cannot be used: it has a look-ahead");
-    expect(await client.listAllPersistentSubscriptions()).toEqual([]);
-    await client.dispose();
-    await first.stop();
-    await (await startEventStore({ dataDirectory })).stop();
-    await rm(dataDirectory, { recursive: true });
   });
 
   test("its checkpoints are positions, and do not appear in $all", async () => {
@@ -532,36 +472,6 @@ describe("information", () => {
     expect(configuration.map((resolved) => eventOf(resolved).type)).toContain("$PersistentConfig");
     expect((await store.client.getStreamMetadata("$persistentSubscriptionConfig")).metadata).toEqual({ maxCount: 2 });
   });
-});
-
-test("after a restart of the server a group goes on from its checkpoint, and what was not acknowledged comes again", async () => {
-  const dataDirectory = await mkdtemp(join(tmpdir(), "event-store-restart-"));
-  const first = await startEventStore({ dataDirectory });
-  const client = connect(first);
-  await client.appendToStream("s", events(10));
-  await client.createPersistentSubscriptionToStream(
-    "s",
-    "g",
-    streamSettings({ startFrom: START, checkPointUpperBound: 3, checkPointLowerBound: 1 }),
-  );
-  const consumer = consume(client.subscribeToPersistentSubscriptionToStream("s", "g"), ({ revision }) =>
-    revision === 7n ? "nothing" : "ack",
-  );
-  await consumer.reached(10);
-  await sleep(50);
-  await client.dispose();
-  await first.stop();
-
-  const second = await startEventStore({ dataDirectory });
-  const again = connect(second);
-  const redelivered = consume(again.subscribeToPersistentSubscriptionToStream("s", "g"));
-  await redelivered.reached(3);
-  await sleep(50);
-  expect(revisions(redelivered).slice(-3)).toEqual([7n, 8n, 9n]);
-  expect(redelivered.delivered.every(({ retryCount }) => retryCount === 0)).toBe(true);
-  await again.dispose();
-  await second.stop();
-  await rm(dataDirectory, { recursive: true });
 });
 
 const eventuallyRead = async (stream: string, count = 1) => {
