@@ -13,6 +13,7 @@ import { PortInUseError } from "./port-in-use-error.ts";
 interface CommandOptions {
   readonly port: number;
   readonly data: string;
+  readonly inMemory: boolean;
   readonly host: string;
   readonly insecure: boolean;
   readonly json: boolean;
@@ -35,10 +36,10 @@ const describe = (server: EventStoreServer, json: boolean): string =>
         ready: true,
         connectionString: server.connectionString,
         port: server.port,
-        dataDirectory: server.dataDirectory,
+        dataDirectory: server.dataDirectory ?? null,
         pid: process.pid,
       })
-    : `Event store ready at ${server.connectionString}, data in ${server.dataDirectory}`;
+    : `Event store ready at ${server.connectionString}, data in ${server.dataDirectory ?? "memory"}`;
 
 const report = (error: unknown, json: boolean): void => {
   const known =
@@ -64,7 +65,9 @@ const run = async (options: CommandOptions): Promise<void> => {
           `Leave --host out, or say --insecure if that is what you want.`,
       );
     }
-    server = await startEventStore({ dataDirectory: options.data, port: options.port, host: options.host });
+    const { port, host } = options;
+    const where = options.inMemory ? { inMemory: true } : { dataDirectory: options.data };
+    server = await startEventStore({ ...where, port, host });
   } catch (error) {
     report(error, options.json);
     process.exitCode = 1;
@@ -83,7 +86,16 @@ export const eventStoreCommand = (): Command =>
     .addOption(
       new Option("--port <number>", "port to listen on; 0 takes a free one").argParser(parsePort).default(defaultPort),
     )
-    .option("--data <directory>", "where the events are kept; made if it does not exist", defaultDirectory)
+    .addOption(
+      new Option("--data <directory>", "where the events are kept; made if it does not exist").default(
+        defaultDirectory,
+      ),
+    )
+    .addOption(
+      new Option("--in-memory", "keep the events in memory: they are gone when it stops")
+        .default(false)
+        .conflicts("data"),
+    )
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--insecure", "allow an address that other machines can reach", false)
     .option("--json", "print the ready line and errors as JSON", false)

@@ -18,6 +18,8 @@ import { PortInUseError } from "./port-in-use-error.ts";
 export interface EventStoreOptions {
   /** Made if it does not exist. Absent: a temporary directory that is removed at stop. */
   readonly dataDirectory?: string;
+  /** Keeps the events in memory, without a directory: gone at stop, and quicker where each append would wait for a disk. */
+  readonly inMemory?: boolean;
   /** 0, the default, takes a free port. */
   readonly port?: number;
   /** 127.0.0.1 unless told otherwise: the server is insecure. */
@@ -28,7 +30,8 @@ export interface EventStoreServer {
   /** For `EventStoreDBClient.connectionString`. */
   readonly connectionString: string;
   readonly port: number;
-  readonly dataDirectory: string;
+  /** Undefined in memory. */
+  readonly dataDirectory: string | undefined;
   /** Ends calls that are under way, writes what was acknowledged, closes the files. */
   stop(): Promise<void>;
 }
@@ -69,10 +72,16 @@ const shutDown = (server: Server): Promise<void> =>
  */
 export const startEventStore = async (options: EventStoreOptions = {}): Promise<EventStoreServer> => {
   const host = options.host ?? "127.0.0.1";
-  const temporary = options.dataDirectory === undefined;
-  const dataDirectory = resolve(options.dataDirectory ?? (await mkdtemp(join(tmpdir(), "event-store-"))));
+  if (options.inMemory === true && options.dataDirectory !== undefined) {
+    throw new TypeError("An event store in memory has no data directory: leave out inMemory or dataDirectory.");
+  }
+  const temporary =
+    options.inMemory === true || options.dataDirectory !== undefined
+      ? undefined
+      : await mkdtemp(join(tmpdir(), "event-store-"));
+  const dataDirectory = options.dataDirectory === undefined ? temporary : resolve(options.dataDirectory);
   const removeTemporary = async (): Promise<void> => {
-    if (temporary) await rm(dataDirectory, { recursive: true, force: true });
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
   };
   try {
     const log = await openEventLog(dataDirectory);

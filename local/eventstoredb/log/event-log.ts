@@ -45,11 +45,11 @@ export interface EventLog {
 }
 
 /**
- * Opens the log of a data directory, making it if there is none.
+ * Opens the log of a data directory, making it if there is none; without a directory, a log in memory.
  * @param now milliseconds since the Unix epoch: stamps events and measures $maxAge
  * @throws DataDirectoryError
  */
-export const openEventLog = async (directory: string, now: () => number = Date.now): Promise<EventLog> => {
+export const openEventLog = async (directory: string | undefined, now: () => number = Date.now): Promise<EventLog> => {
   const database = openLogDatabase(directory);
   const [streamDirectory, writer] = namingDamage(database, () => {
     const names = new StreamDirectory(database);

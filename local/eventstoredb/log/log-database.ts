@@ -109,11 +109,19 @@ const prepare = (database: DatabaseSync, file: string): void => {
   else refuseDamagedTables(database, file);
 };
 
+/** A database that ends with its process. */
+const openInMemory = (): DatabaseSync => {
+  const database = new DatabaseSync(":memory:");
+  database.exec(`BEGIN; ${schema} COMMIT;`);
+  return database;
+};
+
 /**
- * Opens, or creates, the database of a data directory.
+ * Opens, or creates, the database of a data directory; without a directory, one in memory.
  * @throws DataDirectoryError DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_DAMAGED or DATA_DIRECTORY_UNUSABLE
  */
-export const openLogDatabase = (directory: string): DatabaseSync => {
+export const openLogDatabase = (directory: string | undefined): DatabaseSync => {
+  if (directory === undefined) return openInMemory();
   const file = join(directory, databaseFileName);
   let database: DatabaseSync | undefined;
   try {

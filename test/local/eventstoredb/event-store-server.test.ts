@@ -8,6 +8,7 @@ import {
   persistentSubscriptionToAllSettingsFromDefaults as allSettings,
   persistentSubscriptionToStreamSettingsFromDefaults as streamSettings,
   START,
+  StreamNotFoundError,
 } from "@eventstore/db-client";
 import { expect, test } from "vitest";
 import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
@@ -78,4 +79,19 @@ test("after a restart of the server a group goes on from its checkpoint, and wha
   await again.dispose();
   await second.stop();
   await rm(dataDirectory, { recursive: true });
+});
+
+test("in memory: no file is written, and each server is its own", async () => {
+  const [one, other] = [await startEventStore({ inMemory: true }), await startEventStore({ inMemory: true })];
+  const client = connect(one);
+  await client.appendToStream("s", events(3));
+  expect(await collect(client.readStream("s"))).toHaveLength(3);
+  expect([one.dataDirectory, other.dataDirectory]).toEqual([undefined, undefined]);
+  const elsewhere = connect(other);
+  expect(await rejection(collect(elsewhere.readStream("s")))).toBeInstanceOf(StreamNotFoundError);
+  await Promise.all([client.dispose(), elsewhere.dispose()]);
+  await Promise.all([one.stop(), other.stop()]);
+  await expect(startEventStore({ inMemory: true, dataDirectory: tmpdir() })).rejects.toThrow(
+    "leave out inMemory or dataDirectory",
+  );
 });

@@ -147,5 +147,7 @@ test("several servers in one process know nothing of each other, and a temporary
   await Promise.all(clients.map((client) => client.dispose()));
   await Promise.all(servers.map((server) => server.stop()));
   for (const server of servers)
-    await expect(readFile(join(server.dataDirectory, "event-store.db"))).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(readFile(join(server.dataDirectory ?? "", "event-store.db"))).rejects.toMatchObject({
+      code: "ENOENT",
+    });
 });
