@@ -2,7 +2,7 @@
  * `Streams/BatchAppend`: many appends share one stream, each in one or more chunks under a correlation id. Exactly one
  * response per append: a second one, or one for an unknown id, would crash the client's process.
  */
-import type { ServerDuplexStream } from "@grpc/grpc-js";
+import { status, type ServerDuplexStream } from "@grpc/grpc-js";
 import codes from "@eventstore/db-client/generated/code_pb.js";
 import shared from "@eventstore/db-client/generated/shared_pb.js";
 import statusMessage from "@eventstore/db-client/generated/status_pb.js";
@@ -16,7 +16,7 @@ import type { AppendOutcome } from "../log/log-writer.ts";
 import { isInvalidStreamName } from "../log/system-streams.ts";
 import type { Limits } from "../limits.ts";
 import { appendSize, proposedEvent } from "./proposed-events.ts";
-import { toStatusError } from "./status-errors.ts";
+import { toStatusError, type StatusError } from "./status-errors.ts";
 import { streamNameOf } from "./stream-name.ts";
 import { parseUuid } from "./uuid.ts";
 
@@ -29,7 +29,8 @@ type Refusal =
   | { readonly kind: "bad-request"; readonly reason: string }
   | { readonly kind: "maximum-append-size-exceeded" }
   | { readonly kind: "timeout" }
-  | { readonly kind: "unknown"; readonly reason?: string };
+  | { readonly kind: "unknown"; readonly reason?: string }
+  | { readonly kind: "failed"; readonly error: StatusError };
 
 interface PendingAppend {
   readonly correlationId: shared.UUID;
@@ -69,7 +70,7 @@ export const batchAppendHandler =
       const { stream, expectedRevision, events } = append;
       const written = log.append({ stream, expectedRevision, events }).then(
         (outcome) => reply(answer(append, outcome, limits)),
-        (error: unknown) => reply(refused(append, { kind: "unknown", reason: toStatusError(error).details }, limits)),
+        (error: unknown) => reply(refused(append, { kind: "failed", error: toStatusError(error) }, limits)),
       );
       void written.finally(() => {
         committing -= 1;
@@ -247,7 +248,50 @@ const refused = (append: PendingAppend, refusal: Refusal, limits: Limits): Respo
       return failed(append, codes.Code.DEADLINE_EXCEEDED, "Timeout", new shared.Timeout());
     case "unknown":
       return failed(append, codes.Code.UNKNOWN, "Unknown", new shared.Unknown(), refusal.reason);
+    case "failed":
+      return withError(
+        append,
+        codeOf(refusal.error.code),
+        "google.protobuf.Empty",
+        new protobufEmpty.Empty(),
+        refusal.error.details,
+      );
   }
+};
+
+/** The two enumerations have the same numbers and the compiler does not know. */
+const codeOf = (code: status): codes.Code => {
+  switch (code) {
+    case status.DATA_LOSS:
+      return codes.Code.DATA_LOSS;
+    case status.RESOURCE_EXHAUSTED:
+      return codes.Code.RESOURCE_EXHAUSTED;
+    case status.FAILED_PRECONDITION:
+      return codes.Code.FAILED_PRECONDITION;
+    case status.INTERNAL:
+      return codes.Code.INTERNAL;
+    default:
+      return codes.Code.UNKNOWN;
+  }
+};
+
+/** The client shows the text of an error only where it does not know the type of the details. */
+const withError = (
+  append: PendingAppend,
+  code: codes.Code,
+  type: string,
+  details: { serializeBinary(): Uint8Array },
+  text: string,
+): Response => {
+  const packed = new protobufAny.Any();
+  packed.pack(details.serializeBinary(), type);
+  const error = new statusMessage.Status();
+  error.setCode(code);
+  error.setMessage(text);
+  error.setDetails(packed);
+  const message = response(append);
+  message.setError(error);
+  return message;
 };
 
 /** `reason` is the name of the details' message type and, as on the real server, the error's text where there is no better. */
@@ -257,14 +301,4 @@ const failed = (
   reason: string,
   details: { serializeBinary(): Uint8Array },
   text = reason,
-): Response => {
-  const packed = new protobufAny.Any();
-  packed.pack(details.serializeBinary(), `event_store.client.${reason}`);
-  const error = new statusMessage.Status();
-  error.setCode(code);
-  error.setMessage(text);
-  error.setDetails(packed);
-  const message = response(append);
-  message.setError(error);
-  return message;
-};
+): Response => withError(append, code, `event_store.client.${reason}`, details, text);

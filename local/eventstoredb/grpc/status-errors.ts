@@ -3,7 +3,7 @@
  * `exception` trailer and throws a TypeError of its own when a trailer that it reads is missing.
  */
 import { Metadata, status, type ServiceError } from "@grpc/grpc-js";
-import { DataDirectoryError } from "../data-directory-errors.ts";
+import { DataDirectoryError, StorageError, type StorageErrorCode } from "../data-directory-errors.ts";
 import type { ExpectedRevision } from "../log/expected-revision.ts";
 import type { GroupKey } from "../persistent-subscriptions/group-key.ts";
 import type { GroupRefusal } from "../persistent-subscriptions/subsystem.ts";
@@ -86,12 +86,21 @@ export const handlerFailed = (cause?: unknown): StatusError =>
 export const invalidArgument = (details: string, cause?: unknown): StatusError =>
   new StatusError(status.INVALID_ARGUMENT, details, {}, cause);
 
-/** Damage on disk is told to whoever meets it, with the name of the file: nobody may look at the server's own output. */
+const storageStatus: Readonly<Record<StorageErrorCode, status>> = {
+  STORAGE_FULL: status.RESOURCE_EXHAUSTED,
+  STORAGE_READ_ONLY: status.FAILED_PRECONDITION,
+  STORAGE_FAILED: status.INTERNAL,
+};
+
+/**
+ * What is wrong with the disk is told to whoever meets it, with the name of the file: nobody may look at the server's own
+ * output.
+ */
 export const toStatusError = (error: unknown): StatusError => {
   if (error instanceof StatusError) return error;
-  return error instanceof DataDirectoryError
-    ? new StatusError(status.DATA_LOSS, error.message, {}, error)
-    : handlerFailed(error);
+  if (error instanceof DataDirectoryError) return new StatusError(status.DATA_LOSS, error.message, {}, error);
+  if (error instanceof StorageError) return new StatusError(storageStatus[error.code], error.message, {}, error);
+  return handlerFailed(error);
 };
 
 const aboutGroup = (

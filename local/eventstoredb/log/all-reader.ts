@@ -6,6 +6,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { StoredEvent } from "./event.ts";
 import type { EventFilter } from "./event-filter.ts";
 import { namingDamage } from "./log-database.ts";
+import { DamagedRecordError, recordRoom, verifyRecord } from "./stored-record.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 import { pageBytes } from "./stream-reader.ts";
 
@@ -32,11 +33,13 @@ type Row = readonly [
   stream: bigint,
   revision: bigint | null,
   type: bigint,
+  created: bigint,
+  checksum: bigint,
   record: Uint8Array<ArrayBuffer>,
 ];
 type ScanRow = readonly [position: number, stream: number, type: number];
 
-const columns = "position, stream, revision, type, record";
+const columns = "position, stream, revision, type, created, checksum, record";
 
 export class AllReader {
   readonly #database: DatabaseSync;
@@ -92,17 +95,19 @@ export class AllReader {
   }
 
   event(position: bigint): StoredEvent | undefined {
-    const row = namingDamage(this.#database, () => this.#at.get(position)) as unknown as Row | undefined;
-    return row === undefined ? undefined : toEvent(row);
+    return namingDamage(this.#database, () => {
+      const row = this.#at.get(position) as unknown as Row | undefined;
+      return row === undefined ? undefined : toEvent(row);
+    });
   }
 
   isRecordStart(position: bigint): boolean {
-    return this.#at.get(position) !== undefined;
+    return namingDamage(this.#database, () => this.#at.get(position) !== undefined);
   }
 
   /** Position of the last record; -1 in an empty log. */
   lastPosition(): bigint {
-    const row = this.#last.get() as unknown as readonly [bigint] | undefined;
+    const row = namingDamage(this.#database, () => this.#last.get()) as unknown as readonly [bigint] | undefined;
     return row?.[0] ?? -1n;
   }
 
@@ -114,11 +119,14 @@ export class AllReader {
     const events: StoredEvent[] = [];
     let bytes = 0;
     let last: bigint | undefined;
+    let before: Row | undefined;
     for (const row of rows as Iterable<Row>) {
       last = row[0];
+      if (before !== undefined) expectNeighbours(before, row);
+      before = row;
       if (this.#hidden.has(Number(row[1]))) continue;
       events.push(toEvent(row));
-      bytes += row[4].length;
+      bytes += row[6].length;
       if (bytes >= pageBytes) break;
     }
     return { events, last };
@@ -140,10 +148,16 @@ export class AllReader {
   }
 }
 
-const toEvent = ([position, stream, revision, type, record]: Row): StoredEvent => ({
-  position,
-  revision: revision ?? -1n,
-  streamId: Number(stream),
-  typeId: Number(type),
-  record,
-});
+/** @throws DamagedRecordError where something is missing between two records of a page */
+const expectNeighbours = (one: Row, other: Row): void => {
+  const [lower, upper] = one[0] < other[0] ? [one, other] : [other, one];
+  const end = lower[0] + BigInt(recordRoom(lower[6]));
+  if (upper[0] !== end) throw new DamagedRecordError(`The record at position ${end} is missing.`);
+};
+
+/** @throws DamagedRecordError */
+const toEvent = (row: Row): StoredEvent => {
+  verifyRecord(...row);
+  const [position, stream, revision, type, , , record] = row;
+  return { position, revision: revision ?? -1n, streamId: Number(stream), typeId: Number(type), record };
+};

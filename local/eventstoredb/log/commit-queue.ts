@@ -96,13 +96,14 @@ export class CommitQueue {
   }
 
   #transact(group: readonly Waiting[]): void {
-    this.#database.exec("BEGIN");
     try {
+      this.#database.exec("BEGIN");
       for (const waiting of group) waiting.work();
       this.#database.exec("COMMIT");
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       this.#writer.rollback();
+      // SQLite ends some transactions by itself when the disk fails.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
     }
   }

@@ -2,6 +2,7 @@
  * The log: what every other part of the server reads and writes through. Single writer, durable before it answers;
  * reads see committed events only. Knows nothing of gRPC.
  */
+import type { DatabaseSync } from "node:sqlite";
 import { AllReader } from "./all-reader.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { CommitSignals } from "./commit-signals.ts";
@@ -51,10 +52,20 @@ export interface EventLog {
  */
 export const openEventLog = async (directory: string | undefined, now: () => number = Date.now): Promise<EventLog> => {
   const database = openLogDatabase(directory);
-  const [streamDirectory, writer] = namingDamage(database, () => {
-    const names = new StreamDirectory(database);
-    return [names, new LogWriter(database, names, now)] as const;
-  });
+  try {
+    const log = namingDamage(database, () => createLog(database, now));
+    if (log.all.lastPosition() < 0n) await Promise.all(firstEvents().map((request) => log.append(request)));
+    return log;
+  } catch (error) {
+    // Its lock would outlive the failure.
+    database.close();
+    throw error;
+  }
+};
+
+const createLog = (database: DatabaseSync, now: () => number): EventLog => {
+  const streamDirectory = new StreamDirectory(database);
+  const writer = new LogWriter(database, streamDirectory, now);
   const listeners = new Set<(commit: Commit) => void>();
   const commits = new CommitSignals();
   const queue = new CommitQueue(database, writer, (commit) => {
@@ -76,7 +87,7 @@ export const openEventLog = async (directory: string | undefined, now: () => num
     return { event: streams.event(target.stream, target.revision), link: event };
   };
 
-  const log: EventLog = {
+  return {
     streams,
     all,
     append: (request) => queue.submit(() => writer.append(request)),
@@ -84,9 +95,9 @@ export const openEventLog = async (directory: string | undefined, now: () => num
     tombstone: (request) => queue.submit(() => writer.tombstone(request)),
     resolve,
     filter: (definition) => createEventFilter(definition, streamDirectory),
-    streamId: (name) => streamDirectory.stream(name).id,
-    metadata: (name) => streamDirectory.metadata(name),
-    lastRevision: (name) => streamDirectory.lastRevision(name),
+    streamId: (name) => namingDamage(database, () => streamDirectory.stream(name).id),
+    metadata: (name) => namingDamage(database, () => streamDirectory.metadata(name)),
+    lastRevision: (name) => namingDamage(database, () => streamDirectory.lastRevision(name)),
     commits,
     onCommit: (listener) => {
       listeners.add(listener);
@@ -98,8 +109,6 @@ export const openEventLog = async (directory: string | undefined, now: () => num
       database.close();
     },
   };
-  if (all.lastPosition() < 0n) for (const request of firstEvents()) await log.append(request);
-  return log;
 };
 
 /** A link's data is `revision@stream`; anything else is no link. */

@@ -7,6 +7,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { encodeRecord, recordId, tombstoneRevision, type ProposedEvent, type StoredEvent } from "./event.ts";
 import { decideAppend, type AppendDecision, type ExpectedRevision } from "./expected-revision.ts";
 import { RecentEventIds } from "./recent-event-ids.ts";
+import { checksumOf, recordRoom, verifyRecord } from "./stored-record.ts";
 import type { Stream, StreamDirectory } from "./stream-directory.ts";
 import { isSoftDeleted, softDeleteMetadata, undeleteMetadata } from "./stream-metadata.ts";
 import { isMetadataStream, metadataStreamOf, originalStreamOf, systemTypes } from "./system-streams.ts";
@@ -56,10 +57,25 @@ const refusalOf = (decision: AppendDecision, stream: Stream): WriteRefusal | und
   }
 };
 
-/** Room a record takes in the position space beside its bytes, so that positions are spread as byte offsets are. */
-const recordOverhead = 56;
+interface StoredRow {
+  readonly position: bigint;
+  readonly created: bigint;
+  readonly record: Uint8Array;
+}
 
 const noBytes = new Uint8Array(0);
+
+/** A row of the statements below, with integers as bigint. */
+type Row = readonly [bigint, bigint, bigint | null, bigint, bigint, checksum: bigint, record: Uint8Array];
+
+/** @throws DamagedRecordError */
+const verified = (row: unknown): StoredRow | undefined => {
+  if (row === undefined) return undefined;
+  // The columns of the statements below.
+  const columns = row as Row;
+  verifyRecord(...columns);
+  return { position: columns[0], created: columns[4], record: columns[6] };
+};
 
 export class LogWriter {
   readonly #directory: StreamDirectory;
@@ -76,12 +92,19 @@ export class LogWriter {
     this.#directory = directory;
     this.#now = now;
     this.#insert = database.prepare(
-      "INSERT INTO events (position, stream, revision, type, created, size, record) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO events (position, stream, revision, type, created, checksum, record) VALUES (?, ?, ?, ?, ?, ?, ?)",
     );
-    this.#selectAt = database.prepare("SELECT position, created, record FROM events WHERE stream = ? AND revision = ?");
-    this.#selectAt.setReadBigInts(true);
-    const last = database.prepare("SELECT position, size FROM events ORDER BY position DESC LIMIT 1").get();
-    this.#nextPosition = last === undefined ? 0n : BigInt(Number(last["position"]) + Number(last["size"]));
+    const statement = (condition: string): StatementSync => {
+      const prepared = database.prepare(
+        `SELECT position, stream, revision, type, created, checksum, record FROM events ${condition}`,
+      );
+      prepared.setReadBigInts(true);
+      prepared.setReturnArrays(true);
+      return prepared;
+    };
+    this.#selectAt = statement("WHERE stream = ? AND revision = ?");
+    const last = verified(statement("ORDER BY position DESC LIMIT 1").get());
+    this.#nextPosition = last === undefined ? 0n : last.position + BigInt(recordRoom(last.record));
     this.#committedPosition = this.#nextPosition;
   }
 
@@ -149,11 +172,13 @@ export class LogWriter {
     this.#pending = [];
     this.#pendingStreams = new Set();
     this.#committedPosition = this.#nextPosition;
+    this.#recentIds.committed();
+    this.#directory.committed();
     return commit;
   }
 
   rollback(): void {
-    for (const event of this.#pending) this.#recentIds.remove(recordId(event.record));
+    this.#recentIds.rollback();
     this.#pending = [];
     this.#pendingStreams = new Set();
     this.#nextPosition = this.#committedPosition;
@@ -174,8 +199,8 @@ export class LogWriter {
         },
         recent: (id) => this.#recentIds.get(id),
         storedId: (revision) => {
-          const record = this.#selectAt.get(stream.id, revision)?.["record"];
-          return record instanceof Uint8Array ? recordId(record) : undefined;
+          const stored = this.#storedAt(stream, revision);
+          return stored === undefined ? undefined : recordId(stored.record);
         },
       },
       expected,
@@ -187,11 +212,13 @@ export class LogWriter {
     const { maxCount, maxAge, truncateBefore } = this.#directory.metadata(stream.name);
     if (truncateBefore !== undefined && revision < truncateBefore) return undefined;
     if (maxCount !== undefined && revision <= stream.lastRevision - maxCount) return undefined;
-    const row = this.#selectAt.get(stream.id, revision);
-    const position = row?.["position"];
-    if (maxAge !== undefined && row?.["created"] !== undefined && Number(row["created"]) < this.#now() - maxAge)
-      return undefined;
-    return typeof position === "bigint" ? position : undefined;
+    const stored = this.#storedAt(stream, revision);
+    if (maxAge !== undefined && stored !== undefined && Number(stored.created) < this.#now() - maxAge) return undefined;
+    return stored?.position;
+  }
+
+  #storedAt(stream: Stream, revision: bigint): StoredRow | undefined {
+    return verified(this.#selectAt.get(stream.id, revision));
   }
 
   #undelete(stream: string, from: bigint): void {
@@ -211,9 +238,9 @@ export class LogWriter {
     const streamId = this.#directory.ensureId(stream);
     const typeId = this.#directory.ensureTypeId(event.type);
     const record = encodeRecord(event, stream.nameBytes, revision, position, created);
-    const size = record.length + recordOverhead;
-    this.#insert.run(position, streamId, revision, typeId, created, size, record);
-    this.#nextPosition = position + BigInt(size);
+    const checksum = checksumOf(position, streamId, revision, typeId, created, record);
+    this.#insert.run(position, streamId, revision, typeId, created, checksum, record);
+    this.#nextPosition = position + BigInt(recordRoom(record));
     this.#directory.advance(stream, revision);
     this.#recentIds.add(event.id, { stream: stream.name, revision });
     this.#pendingStreams.add(stream.name);
@@ -224,8 +251,9 @@ export class LogWriter {
   /** An append without events leaves a record that nobody sees. */
   #writeBlank(): bigint {
     const position = this.#nextPosition;
-    this.#insert.run(position, 0, null, 0, this.#now(), recordOverhead, noBytes);
-    this.#nextPosition = position + BigInt(recordOverhead);
+    const created = this.#now();
+    this.#insert.run(position, 0, null, 0, created, checksumOf(position, 0, null, 0, created, noBytes), noBytes);
+    this.#nextPosition = position + BigInt(recordRoom(noBytes));
     return position;
   }
 }

@@ -14,16 +14,24 @@ const charge = (place: IdPlace): number => 28 + 2 * place.stream.length;
 
 export class RecentEventIds {
   readonly #places = new Map<string, IdPlace>();
+  /** Of the transaction under way: these push none out before they are on disk. */
+  readonly #pending = new Map<string, IdPlace>();
   #size = 0;
 
   get(id: string): IdPlace | undefined {
-    return this.#places.get(id);
+    return this.#places.get(id) ?? this.#pending.get(id);
   }
 
   add(id: string, place: IdPlace): void {
-    if (this.#places.has(id)) return;
-    this.#places.set(id, place);
-    this.#size += charge(place);
+    if (this.get(id) === undefined) this.#pending.set(id, place);
+  }
+
+  committed(): void {
+    for (const [id, place] of this.#pending) {
+      this.#places.set(id, place);
+      this.#size += charge(place);
+    }
+    this.#pending.clear();
     while (this.#size > capacity) {
       const oldest = this.#places.entries().next();
       if (oldest.done === true) return;
@@ -32,11 +40,8 @@ export class RecentEventIds {
     }
   }
 
-  /** Takes back an id whose commit failed. */
-  remove(id: string): void {
-    const place = this.#places.get(id);
-    if (place === undefined) return;
-    this.#places.delete(id);
-    this.#size -= charge(place);
+  /** The commit failed: of its ids nothing is remembered, of those before it everything. */
+  rollback(): void {
+    this.#pending.clear();
   }
 }

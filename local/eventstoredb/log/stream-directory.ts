@@ -5,6 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { BoundedMap } from "./bounded-map.ts";
 import { decodeRecord, tombstoneRevision } from "./event.ts";
+import { verifyRecord } from "./stored-record.ts";
 import { noMetadata, parseStreamMetadata, type StreamMetadata } from "./stream-metadata.ts";
 import { isHiddenFromAll, isMetadataStream, metadataStreamOf, originalStreamOf } from "./system-streams.ts";
 
@@ -30,6 +31,8 @@ export class StreamDirectory {
   readonly #typeNames = new BoundedMap<number, string>(cachedNames);
   /** Row ids of the streams that `$all` leaves out: few, and needed for every row of a scan. */
   readonly hiddenFromAll = new Set<number>([0]);
+  /** Those of them that the transaction under way has added. */
+  #newlyHidden: number[] = [];
 
   readonly #selectStream: StatementSync;
   readonly #selectName: StatementSync;
@@ -39,7 +42,6 @@ export class StreamDirectory {
   readonly #selectType: StatementSync;
   readonly #selectTypeName: StatementSync;
   readonly #insertType: StatementSync;
-  readonly #selectHidden: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#selectStream = database.prepare("SELECT id FROM streams WHERE name = ?");
@@ -48,21 +50,18 @@ export class StreamDirectory {
     this.#selectLast = database.prepare("SELECT revision FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1");
     this.#selectLast.setReadBigInts(true);
     this.#selectLastRecord = database.prepare(
-      "SELECT record FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1",
+      `SELECT position, stream, revision, type, created, checksum, record FROM events WHERE stream = ?
+       ORDER BY revision DESC LIMIT 1`,
     );
+    this.#selectLastRecord.setReadBigInts(true);
+    this.#selectLastRecord.setReturnArrays(true);
     this.#selectType = database.prepare("SELECT id FROM event_types WHERE name = ?");
     this.#selectTypeName = database.prepare("SELECT name FROM event_types WHERE id = ?");
     this.#insertType = database.prepare("INSERT INTO event_types (name) VALUES (?)");
-    this.#selectHidden = database.prepare(
+    const selectHidden = database.prepare(
       "SELECT id, name FROM streams WHERE name = '$epoch-information' OR name GLOB '$persistentsubscription-$all::*'",
     );
-    this.#loadHidden();
-  }
-
-  #loadHidden(): void {
-    this.hiddenFromAll.clear();
-    this.hiddenFromAll.add(0);
-    for (const { id, name } of this.#selectHidden.iterate()) {
+    for (const { id, name } of selectHidden.iterate()) {
       if (isHiddenFromAll(String(name))) this.hiddenFromAll.add(Number(id));
     }
   }
@@ -105,9 +104,11 @@ export class StreamDirectory {
   rawMetadata(name: string): Uint8Array | undefined {
     const { id } = this.stream(metadataStreamOf(name));
     if (id === 0) return undefined;
-    const record = this.#selectLastRecord.get(id)?.["record"];
-    if (!(record instanceof Uint8Array)) return undefined;
-    const contents = decodeRecord(record);
+    // The columns of the statement, with integers as bigint.
+    const row = this.#selectLastRecord.get(id) as Parameters<typeof verifyRecord> | undefined;
+    if (row === undefined) return undefined;
+    verifyRecord(...row);
+    const contents = decodeRecord(row[6]);
     return contents.isJson ? contents.data : undefined;
   }
 
@@ -115,7 +116,10 @@ export class StreamDirectory {
   ensureId(stream: Stream): number {
     if (stream.id !== 0) return stream.id;
     stream.id = Number(this.#insertStream.run(stream.name).lastInsertRowid);
-    if (isHiddenFromAll(stream.name)) this.hiddenFromAll.add(stream.id);
+    if (isHiddenFromAll(stream.name)) {
+      this.hiddenFromAll.add(stream.id);
+      this.#newlyHidden.push(stream.id);
+    }
     return stream.id;
   }
 
@@ -159,13 +163,18 @@ export class StreamDirectory {
     return id;
   }
 
-  /** After a rollback nothing that was learned in the transaction may stay. */
+  committed(): void {
+    if (this.#newlyHidden.length > 0) this.#newlyHidden = [];
+  }
+
+  /** After a rollback nothing that was learned in the transaction may stay. Reads nothing: the disk may be at fault. */
   forget(): void {
     this.#streams.clear();
     this.#metadata.clear();
     this.#names.clear();
     this.#types.clear();
     this.#typeNames.clear();
-    this.#loadHidden();
+    for (const id of this.#newlyHidden) this.hiddenFromAll.delete(id);
+    this.#newlyHidden = [];
   }
 }

@@ -5,6 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { tombstoneRevision, type StoredEvent } from "./event.ts";
 import { namingDamage } from "./log-database.ts";
+import { DamagedRecordError, verifyRecord } from "./stored-record.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 import { isSoftDeleted } from "./stream-metadata.ts";
 
@@ -29,9 +30,17 @@ interface Bounds {
 }
 
 /** Rows of the statements below, with integers as bigint. */
-type Row = readonly [position: bigint, revision: bigint, type: bigint, created: bigint, record: Uint8Array];
+type Row = readonly [
+  position: bigint,
+  stream: bigint,
+  revision: bigint,
+  type: bigint,
+  created: bigint,
+  checksum: bigint,
+  record: Uint8Array,
+];
 
-const columns = "position, revision, type, created, record";
+const columns = "position, stream, revision, type, created, checksum, record";
 
 export class StreamReader {
   readonly #database: DatabaseSync;
@@ -70,7 +79,7 @@ export class StreamReader {
     // Also keeps what is no 64-bit integer, such as the revision in a malformed link, away from the database.
     if (start > bounds.last) return { kind: "page", events: [], next: undefined };
     const rows = this.#forwards.iterate(bounds.streamId, start, bounds.last, limit);
-    return this.#page(rows as Iterable<unknown> as Iterable<Row>, bounds, (last) =>
+    return this.#page(rows as Iterable<unknown> as Iterable<Row>, bounds, start, 1n, (last) =>
       last < bounds.last ? last + 1n : undefined,
     );
   }
@@ -85,7 +94,7 @@ export class StreamReader {
     if ("kind" in bounds) return bounds;
     const start = from < bounds.last ? from : bounds.last;
     const rows = this.#backwards.iterate(bounds.streamId, start, bounds.lowest, limit);
-    return this.#page(rows as Iterable<unknown> as Iterable<Row>, bounds, (last) =>
+    return this.#page(rows as Iterable<unknown> as Iterable<Row>, bounds, start, -1n, (last) =>
       last > bounds.lowest ? last - 1n : undefined,
     );
   }
@@ -101,11 +110,15 @@ export class StreamReader {
   /** The tombstone of a deleted stream: only a subscription that was there when it was written shows it. */
   tombstone(stream: string): StoredEvent | undefined {
     const { id } = this.#directory.stream(stream);
-    const rows = this.#forwards.iterate(id, tombstoneRevision, tombstoneRevision, 1);
-    for (const [position, revision, type, , record] of rows as Iterable<unknown> as Iterable<Row>) {
-      return { position, revision, streamId: id, typeId: Number(type), record };
-    }
-    return undefined;
+    return namingDamage(this.#database, () => {
+      const rows = this.#forwards.iterate(id, tombstoneRevision, tombstoneRevision, 1);
+      for (const row of rows as Iterable<unknown> as Iterable<Row>) {
+        verifyRecord(...row);
+        const [position, , revision, type, , , record] = row;
+        return { position, revision, streamId: id, typeId: Number(type), record };
+      }
+      return undefined;
+    });
   }
 
   #bounds(name: string): Bounds | Extract<StreamPage, { kind: "not-found" | "stream-deleted" }> {
@@ -124,17 +137,30 @@ export class StreamReader {
     };
   }
 
-  #page(rows: Iterable<Row>, bounds: Bounds, after: (last: bigint) => bigint | undefined): StreamPage {
+  /** @throws DamagedRecordError also where a revision is missing: a stream has them all, from `start` on in `step`s */
+  #page(
+    rows: Iterable<Row>,
+    bounds: Bounds,
+    start: bigint,
+    step: bigint,
+    after: (last: bigint) => bigint | undefined,
+  ): StreamPage {
     const events: StoredEvent[] = [];
     let bytes = 0;
     let last: bigint | undefined;
-    for (const [position, revision, type, created, record] of rows) {
+    let expected = start;
+    for (const row of rows) {
+      verifyRecord(...row);
+      const [position, , revision, type, created, , record] = row;
+      if (revision !== expected) throw new DamagedRecordError(`Revision ${expected} is missing.`);
+      expected += step;
       last = revision;
       if (Number(created) < bounds.oldest) continue;
       events.push({ position, revision, streamId: bounds.streamId, typeId: Number(type), record });
       bytes += record.length;
       if (bytes >= pageBytes) break;
     }
+    if (last === undefined && start >= bounds.lowest) throw new DamagedRecordError(`Revision ${start} is missing.`);
     return { kind: "page", events, next: last === undefined ? undefined : after(last) };
   }
 }
