@@ -33,6 +33,20 @@ const launch = (parameters: readonly string[]) => {
 /** Runs the command until it ends by itself. */
 export const runToEnd = (parameters: readonly string[]): Promise<Exit> => launch(parameters).ended;
 
+/** A start that may be cut off at any moment. */
+export const startToKill = (
+  parameters: readonly string[],
+): { readonly ready: Promise<void>; kill(): Promise<Exit> } => {
+  const { child, ended } = launch(parameters);
+  return {
+    ready: Promise.race([once(child.stdout, "data"), ended]).then(() => undefined),
+    kill: () => {
+      child.kill("SIGKILL");
+      return ended;
+    },
+  };
+};
+
 /** Resolves when the ready line has been printed. */
 export const startProcess = async (parameters: readonly string[]): Promise<ServerProcess> => {
   const { child, ended, stdout } = launch(parameters);
