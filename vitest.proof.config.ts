@@ -6,11 +6,7 @@ export default defineConfig({
   test: {
     ...tests.test,
     env: { TIDEMARK_PROOF: "1" },
-    include: [
-      "test/engine/replay/crash.test.ts",
-      "test/bench/bench.test.ts",
-      "test/local/eventstoredb/kills.test.ts",
-    ],
+    include: ["test/engine/replay/crash.test.ts", "test/bench/bench.test.ts", "test/local/eventstoredb/kills.test.ts"],
     testTimeout: 600_000,
   },
 });
