@@ -24,7 +24,16 @@ export interface EventStoreOptions {
   readonly port?: number;
   /** 127.0.0.1 unless told otherwise: the server is insecure. */
   readonly host?: string;
+  /** How soon a client that is gone without a word is noticed, in milliseconds; EventStoreDB's defaults if absent. */
+  readonly keepAlive?: KeepAlive;
 }
+
+export interface KeepAlive {
+  readonly interval: number;
+  readonly timeout: number;
+}
+
+const defaultKeepAlive: KeepAlive = { interval: 10_000, timeout: 10_000 };
 
 export interface EventStoreServer {
   /** For `EventStoreDBClient.connectionString`. */
@@ -66,12 +75,24 @@ const shutDown = (server: Server): Promise<void> =>
     });
   });
 
+const open = async (dataDirectory: string | undefined) => {
+  const log = await openEventLog(dataDirectory);
+  try {
+    return { log, subscriptions: new PersistentSubscriptions(log) };
+  } catch (error) {
+    // Its lock would outlive the failure.
+    log.close();
+    throw error;
+  }
+};
+
 /**
  * Starts a server and resolves when it answers.
  * @throws DataDirectoryError, PortInUseError
  */
 export const startEventStore = async (options: EventStoreOptions = {}): Promise<EventStoreServer> => {
   const host = options.host ?? "127.0.0.1";
+  const keepAlive = options.keepAlive ?? defaultKeepAlive;
   if (options.inMemory === true && options.dataDirectory !== undefined) {
     throw new TypeError("An event store in memory has no data directory: leave out inMemory or dataDirectory.");
   }
@@ -84,14 +105,16 @@ export const startEventStore = async (options: EventStoreOptions = {}): Promise<
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
   };
   try {
-    const log = await openEventLog(dataDirectory);
+    const { log, subscriptions } = await open(dataDirectory);
     const server = new Server({
       "grpc.max_receive_message_length": maximumMessageSize,
       "grpc.max_send_message_length": -1,
+      // Its calls end with it, and what was in flight to its consumers goes to others.
+      "grpc.keepalive_time_ms": keepAlive.interval,
+      "grpc.keepalive_timeout_ms": keepAlive.timeout,
     });
     let port = 0;
     addStreamsService(server, log, defaultLimits);
-    const subscriptions = new PersistentSubscriptions(log);
     addPersistentSubscriptionsService(server, subscriptions);
     addServerFeaturesService(server);
     addGossipService(server, () => ({ host: reachable(host), port }));
