@@ -13,18 +13,21 @@ interface Waiting {
   readonly failed: (error: unknown) => void;
 }
 
+/** What it takes of a database. */
+export type Transactions = Pick<DatabaseSync, "exec" | "isTransaction" | "location">;
+
 /** Bounds how long one group keeps readers waiting. */
 const largestGroup = 512;
 
 export class CommitQueue {
-  readonly #database: DatabaseSync;
+  readonly #database: Transactions;
   readonly #writer: LogWriter;
   readonly #onCommitted: (commit: Commit) => void;
   #waiting: Waiting[] = [];
   #scheduled = false;
   #closed = false;
 
-  constructor(database: DatabaseSync, writer: LogWriter, onCommitted: (commit: Commit) => void) {
+  constructor(database: Transactions, writer: LogWriter, onCommitted: (commit: Commit) => void) {
     this.#database = database;
     this.#writer = writer;
     this.#onCommitted = onCommitted;

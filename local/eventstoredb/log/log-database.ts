@@ -51,7 +51,7 @@ const isDamage = (error: unknown): boolean =>
   error instanceof DamagedRecordError || [corrupt, notADatabase].includes(sqliteCode(error));
 
 /** Does database work; what the disk is to blame for is reported with the name of the file, which SQLite does not tell. */
-export const namingDamage = <Result>(database: DatabaseSync, work: () => Result): Result => {
+export const namingDamage = <Result>(database: Pick<DatabaseSync, "location">, work: () => Result): Result => {
   try {
     return work();
   } catch (error) {
@@ -59,7 +59,7 @@ export const namingDamage = <Result>(database: DatabaseSync, work: () => Result)
   }
 };
 
-const named = (database: DatabaseSync, error: unknown): unknown => {
+const named = (database: Pick<DatabaseSync, "location">, error: unknown): unknown => {
   const file = database.location() ?? "The event store in memory";
   if (isDamage(error)) return damaged(file, "is damaged", error);
   switch (sqliteCode(error)) {
@@ -125,11 +125,24 @@ const checkedBytes = 64 * 1024 * 1024;
 /** In a larger file the names of streams and types, which have no checksums, are checked up to so many (about 0.2 s). */
 const checkedNames = 100_000;
 
+/**
+ * A crash in the middle of a checkpoint leaves a file that is shorter than it says: the log of writes has the rest. Where
+ * the disk is full it stays there, and the server can be read.
+ */
+const bringFileUpToDate = (database: DatabaseSync): boolean => {
+  try {
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    return true;
+  } catch (error) {
+    if (sqliteCode(error) !== full) throw error;
+    return false;
+  }
+};
+
 const refuseDamagedTables = (database: DatabaseSync, file: string): void => {
-  // A crash in the middle of a checkpoint leaves a file that is shorter than it says: the log has the rest.
-  database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  const isComplete = bringFileUpToDate(database);
   const size = statSync(file).size;
-  if (size < numberOf(database, "page_count") * numberOf(database, "page_size"))
+  if (isComplete && size < numberOf(database, "page_count") * numberOf(database, "page_size"))
     throw damaged(file, "is damaged: it has been cut short");
   const check = (pragma: string): void => {
     const verdict = database.prepare(`PRAGMA ${pragma}`).get()?.["integrity_check"];

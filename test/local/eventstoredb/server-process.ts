@@ -20,8 +20,9 @@ export interface ServerProcess {
   kill(signal: NodeJS.Signals): Promise<Exit>;
 }
 
-const launch = (parameters: readonly string[]) => {
-  const child = spawn(process.execPath, [mainFile, ...parameters], { stdio: ["ignore", "pipe", "pipe"] });
+const launch = (parameters: readonly string[], within: readonly string[] = []) => {
+  const [command = process.execPath, ...rest] = [...within, process.execPath, mainFile, ...parameters];
+  const child = spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
@@ -31,7 +32,8 @@ const launch = (parameters: readonly string[]) => {
 };
 
 /** Runs the command until it ends by itself. */
-export const runToEnd = (parameters: readonly string[]): Promise<Exit> => launch(parameters).ended;
+export const runToEnd = (parameters: readonly string[], within: readonly string[] = []): Promise<Exit> =>
+  launch(parameters, within).ended;
 
 /** A start that may be cut off at any moment. */
 export const startToKill = (
@@ -47,9 +49,15 @@ export const startToKill = (
   };
 };
 
-/** Resolves when the ready line has been printed. */
-export const startProcess = async (parameters: readonly string[]): Promise<ServerProcess> => {
-  const { child, ended, stdout } = launch(parameters);
+/**
+ * Resolves when the ready line has been printed.
+ * @param within a command that becomes the one after it, such as `nsenter`
+ */
+export const startProcess = async (
+  parameters: readonly string[],
+  within: readonly string[] = [],
+): Promise<ServerProcess> => {
+  const { child, ended, stdout } = launch(parameters, within);
   await Promise.race([
     once(child.stdout, "data"),
     ended.then(({ code, stderr }) => {
