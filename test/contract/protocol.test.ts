@@ -8,6 +8,7 @@ import featuresGrpc from "@eventstore/db-client/generated/serverfeatures_grpc_pb
 import shared from "@eventstore/db-client/generated/shared_pb.js";
 import streamsGrpc from "@eventstore/db-client/generated/streams_grpc_pb.js";
 import streams from "@eventstore/db-client/generated/streams_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { beforeAll, describe, expect, test } from "vitest";
 import { collect, event, events, eventually, newStream, sleep } from "../local/eventstoredb/event-store-for-test.ts";
 import { useServerUnderTest } from "./server-under-test.ts";
@@ -145,6 +146,7 @@ describe("BatchAppend", () => {
   const options = (stream: string): streams.BatchAppendReq.Options => {
     const message = new streams.BatchAppendReq.Options();
     message.setStreamIdentifier(identifier(stream));
+    message.setAny(new empty.Empty());
     return message;
   };
   const message = (): streams.BatchAppendReq.ProposedMessage => {

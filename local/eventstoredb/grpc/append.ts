@@ -7,9 +7,9 @@ import type { ExpectedRevision } from "../log/expected-revision.ts";
 import type { AppendOutcome } from "../log/log-writer.ts";
 import { isInvalidStreamName } from "../log/system-streams.ts";
 import type { Limits } from "../limits.ts";
-import { expectedRevisionOf } from "./delete.ts";
 import { appendSize, proposedEvent } from "./proposed-events.ts";
 import { empty } from "./read-responses.ts";
+import { expectedRevisionOf } from "./revisions.ts";
 import {
   handlerFailed,
   maximumAppendSizeExceeded,
@@ -22,10 +22,30 @@ import { streamNameOf } from "./stream-name.ts";
 
 type Call = ServerReadableStream<streams.AppendReq, streams.AppendResp>;
 
+interface Target {
+  readonly stream: string;
+  readonly expectedRevision: ExpectedRevision;
+}
+
+/** The first message of a call says where its events go. */
+const targetOf = (options: streams.AppendReq.Options | undefined): Target => {
+  if (options === undefined) throw handlerFailed(new Error("The request has no options."));
+  const stream = streamNameOf(options.getStreamIdentifier());
+  const expectedRevision = expectedRevisionOf(options);
+  if (isInvalidStreamName(stream)) throw handlerFailed(new Error("The request names no stream."));
+  return { stream, expectedRevision };
+};
+
+const proposedMessageOf = (request: streams.AppendReq): streams.AppendReq.ProposedMessage => {
+  const message = request.getProposedMessage();
+  if (message === undefined) throw handlerFailed(new Error("A message after the first holds no event."));
+  return message;
+};
+
 export const appendHandler =
   (log: EventLog, limits: Limits) =>
   (call: Call, callback: sendUnaryData<streams.AppendResp>): void => {
-    let options: streams.AppendReq.Options | undefined;
+    let target: Target | undefined;
     const events: ProposedEvent[] = [];
     let size = 0;
     let answered = false;
@@ -34,33 +54,35 @@ export const appendHandler =
       answered = true;
       callback(error, response);
     };
-    call.on("data", (request: streams.AppendReq) => {
-      if (answered) return;
-      options ??= request.getOptions();
-      const message = request.getProposedMessage();
-      if (message === undefined) return;
+    const collect = (message: streams.AppendReq.ProposedMessage): void => {
       const proposed = proposedEvent(message);
       switch (proposed.kind) {
         case "property-missing":
-          answer(requiredMetadataPropertyMissing(proposed.property));
-          return;
+          throw requiredMetadataPropertyMissing(proposed.property);
         case "invalid":
-          answer(handlerFailed(new Error(proposed.reason)));
-          return;
+          throw handlerFailed(new Error(proposed.reason));
         case "event":
           events.push(proposed.event);
           size += appendSize(proposed.event);
-          if (size > limits.maximumAppendSize) answer(maximumAppendSizeExceeded(limits.maximumAppendSize));
+          if (size > limits.maximumAppendSize) throw maximumAppendSizeExceeded(limits.maximumAppendSize);
+      }
+    };
+    call.on("data", (request: streams.AppendReq) => {
+      if (answered) return;
+      try {
+        if (target === undefined) target = targetOf(request.getOptions());
+        else collect(proposedMessageOf(request));
+      } catch (error) {
+        answer(toStatusError(error));
       }
     });
     call.on("end", () => {
       if (answered) return;
-      const stream = streamNameOf(options?.getStreamIdentifier());
-      if (options === undefined || isInvalidStreamName(stream)) {
-        answer(handlerFailed(new Error("The request names no stream.")));
+      if (target === undefined) {
+        answer(handlerFailed(new Error("The request has no options.")));
         return;
       }
-      const expectedRevision = expectedRevisionOf(options);
+      const { stream, expectedRevision } = target;
       log.append({ stream, expectedRevision, events }).then(
         (outcome) => {
           const result = toResponse(stream, expectedRevision, outcome);

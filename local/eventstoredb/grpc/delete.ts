@@ -4,20 +4,9 @@ import streams from "@eventstore/db-client/generated/streams_pb.js";
 import type { EventLog } from "../log/event-log.ts";
 import type { ExpectedRevision } from "../log/expected-revision.ts";
 import type { DeleteOutcome } from "../log/log-writer.ts";
+import { expectedRevisionOf, type RevisionOptions } from "./revisions.ts";
 import { handlerFailed, streamDeleted, toStatusError, wrongExpectedRevision } from "./status-errors.ts";
 import { requireStreamName } from "./stream-name.ts";
-
-type RevisionOptions = Pick<
-  streams.DeleteReq.Options,
-  "hasNoStream" | "hasAny" | "hasStreamExists" | "hasRevision" | "getRevision"
->;
-
-/** Of an append, delete or tombstone: all three carry the same choice. */
-export const expectedRevisionOf = (options: RevisionOptions): ExpectedRevision => {
-  if (options.hasRevision()) return BigInt(options.getRevision());
-  if (options.hasNoStream()) return "no-stream";
-  return options.hasStreamExists() ? "stream-exists" : "any";
-};
 
 type Options = RevisionOptions & Pick<streams.DeleteReq.Options, "getStreamIdentifier">;
 
