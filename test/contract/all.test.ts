@@ -9,7 +9,15 @@ import {
   UnknownError,
 } from "@eventstore/db-client";
 import { describe, expect, test } from "vitest";
-import { collect, event, events, eventOf, newStream, rejection } from "../local/eventstoredb/event-store-for-test.ts";
+import {
+  collect,
+  event,
+  events,
+  eventOf,
+  follow,
+  newStream,
+  rejection,
+} from "../local/eventstoredb/event-store-for-test.ts";
 import { typesIn } from "./filtered.ts";
 import { useServerUnderTest } from "./server-under-test.ts";
 
@@ -83,6 +91,60 @@ describe("reading", () => {
   test("a position beyond the end is an empty read", async () => {
     expect(await collect(store.client.readAll({ fromPosition: { commit: 1n << 50n, prepare: 1n << 50n } }))).toEqual(
       [],
+    );
+  });
+
+  test("backwards from beyond the end is an error", async () => {
+    const beyond = { commit: 1n << 50n, prepare: 1n << 50n };
+    const error = await rejection(collect(store.client.readAll({ fromPosition: beyond, direction: BACKWARDS })));
+    expect(error).toBeInstanceOf(UnknownError);
+    expect(String(error)).toContain("Unexpected ReadAllResult: Error");
+  });
+
+  test("a position whose prepare part is later is none", async () => {
+    const { position = { commit: 0n, prepare: 0n } } = await store.client.appendToStream(newStream(), event());
+    const impossible = { commit: position.commit, prepare: position.prepare + 1n };
+    for (const direction of ["forwards", "backwards"] as const) {
+      const error = await rejection(collect(store.client.readAll({ fromPosition: impossible, direction })));
+      expect(error).toBeInstanceOf(UnknownError);
+      expect(String(error)).toContain("Exception was thrown by handler.");
+    }
+  });
+
+  test("a position whose prepare part is earlier comes before the event there, and before the end of the one before", async () => {
+    const stream = newStream();
+    const { position = { commit: 0n, prepare: 0n } } = await store.client.appendToStream(stream, events(3));
+    const fromPosition = { commit: position.commit, prepare: position.prepare - 1n };
+    const [forwards] = await collect(store.client.readAll({ fromPosition, maxCount: 1 }));
+    expect(eventOf(forwards ?? {})).toMatchObject({ streamId: stream, revision: 2n });
+    const [backwards] = await collect(store.client.readAll({ fromPosition, maxCount: 1, direction: BACKWARDS }));
+    expect(eventOf(backwards ?? {})).toMatchObject({ streamId: stream, revision: 0n });
+  });
+
+  test("shows every stream but the epochs and what groups on $all remember, with a filter and without", async () => {
+    const group = newStream("group");
+    const names = [
+      `$persistentsubscription-$all::${group}-checkpoint`,
+      `$persistentsubscription-$all::${group}-parked`,
+      `$persistentsubscription-$all::${group}-else`,
+      `$persistentsubscription-${group}::g-checkpoint`,
+      `$persistentsubscription-${group}::g-parked`,
+      `$system-${group}`,
+      group,
+    ];
+    const { position } = await store.client.appendToStream(newStream(), event());
+    for (const name of names) await store.client.appendToStream(name, event(group));
+    const shown = names.slice(2);
+    const after = (await collect(store.client.readAll({ fromPosition: position ?? START }))).map(eventOf);
+    expect(after.map(({ streamId }) => streamId).filter((name) => name.includes(group))).toEqual(shown);
+    const followed = follow(
+      store.client.subscribeToAll({ fromPosition: position ?? START, filter: eventTypeFilter({ prefixes: [group] }) }),
+    );
+    await followed.caughtUp();
+    expect(followed.items.map((item) => eventOf(item).streamId)).toEqual(shown);
+    await followed.stop();
+    expect((await collect(store.client.readAll())).map((item) => eventOf(item).streamId)).not.toContain(
+      "$epoch-information",
     );
   });
 

@@ -134,6 +134,31 @@ describe.each(forms)("$form", ({ options }) => {
     await wrongVersion(append(stream, [known, event()]), 0n);
   });
 
+  test("any with all ids known is a repeat in whatever order they were written, and ends where the last one is", async () => {
+    const stream = newStream();
+    const [first = event(), second = event(), third = event()] = events(3);
+    const positions = [];
+    for (const each of [first, second, third]) positions.push((await append(stream, each)).position);
+    expect(await append(stream, [first, third])).toMatchObject({ nextExpectedRevision: 2n, position: positions[2] });
+    expect(await append(stream, [third, first])).toMatchObject({ nextExpectedRevision: 0n, position: positions[0] });
+    expect(await collect(store.client.readStream(stream))).toHaveLength(3);
+  });
+
+  test.each([
+    ["$maxCount", (stream: string) => store.client.setStreamMetadata(stream, { maxCount: 1 })],
+    ["$tb", (stream: string) => store.client.setStreamMetadata(stream, { truncateBefore: 1 })],
+    ["a soft delete", (stream: string) => store.client.deleteStream(stream)],
+  ])("a repeat of what %s hides is a repeat, without a position", async (_name, hide) => {
+    const stream = newStream();
+    const [first = event(), ...others] = events(3);
+    await append(stream, first);
+    await append(stream, others);
+    await hide(stream);
+    const repeated = { success: true, nextExpectedRevision: 0n, position: undefined };
+    expect(await append(stream, first)).toEqual(repeated);
+    expect(await append(stream, first, NO_STREAM)).toEqual(repeated);
+  });
+
   test("an id belongs to the stream that it was first used in", async () => {
     const [one, other] = [newStream(), newStream()];
     const shared = event();
@@ -167,6 +192,29 @@ describe.each(forms)("$form", ({ options }) => {
     expect(nothing.position?.commit).toBeGreaterThan(before.position?.commit ?? 0n);
     await wrongVersion(append(stream, [], 1n), 2n);
     expect(await collect(store.client.readStream(stream))).toHaveLength(3);
+  });
+
+  test("an append without events to a stream that is not there leaves no stream", async () => {
+    const stream = newStream();
+    await wrongVersion(append(stream, [], STREAM_EXISTS), "no_stream");
+    await wrongVersion(append(stream, [], 0n), "no_stream");
+    for (const expected of [ANY, NO_STREAM] as const) {
+      expect(await append(stream, [], expected)).toMatchObject({ success: true, nextExpectedRevision: 0n });
+    }
+    expect(await rejection(collect(store.client.readStream(stream)))).toMatchObject({ type: "stream-not-found" });
+    await append(stream, events(2));
+    await wrongVersion(append(stream, [], NO_STREAM), 1n);
+    expect(await append(stream, [], STREAM_EXISTS)).toMatchObject({ nextExpectedRevision: 1n });
+    expect(await append(stream, [], ANY)).toMatchObject({ nextExpectedRevision: 1n });
+  });
+
+  test("an append without events brings a soft-deleted stream back, empty", async () => {
+    const stream = newStream();
+    await append(stream, events(2));
+    await store.client.deleteStream(stream);
+    await append(stream, []);
+    expect(await collect(store.client.readStream(stream))).toEqual([]);
+    expect((await append(stream, event(), 1n)).nextExpectedRevision).toBe(2n);
   });
 
   test("a tombstoned stream is refused before anything else is looked at", async () => {

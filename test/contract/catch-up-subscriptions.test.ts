@@ -1,5 +1,12 @@
 /** Catch-up subscriptions: history, caught up, live; checkpoints of filters; ends. */
-import { END, eventTypeFilter, streamNameFilter, StreamDeletedError, type Position } from "@eventstore/db-client";
+import {
+  END,
+  eventTypeFilter,
+  NO_STREAM,
+  streamNameFilter,
+  StreamDeletedError,
+  type Position,
+} from "@eventstore/db-client";
 import { describe, expect, test } from "vitest";
 import {
   bytesEvent,
@@ -87,6 +94,58 @@ describe("to a stream", () => {
     await followed.stop();
   });
 
+  test("from a revision that is not there yet starts after it", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(3));
+    const followed = follow(store.client.subscribeToStream(stream, { fromRevision: 5n }));
+    await followed.caughtUp();
+    await store.client.appendToStream(stream, events(5));
+    expect(revisionsOf(await followed.reached(2))).toEqual([6n, 7n]);
+    await followed.stop();
+  });
+
+  test("that is soft-deleted is caught up at once, and goes on with what is appended", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(2));
+    await store.client.deleteStream(stream);
+    const start = follow(store.client.subscribeToStream(stream));
+    const end = follow(store.client.subscribeToStream(stream, { fromRevision: END }));
+    await Promise.all([start.caughtUp(), end.caughtUp()]);
+    await store.client.appendToStream(stream, event());
+    expect(revisionsOf(await start.reached(1))).toEqual([2n]);
+    expect(revisionsOf(await end.reached(1))).toEqual([2n]);
+    await Promise.all([start.stop(), end.stop()]);
+  });
+
+  test("that is tombstoned right after an append: both come before the error", async () => {
+    const stream = newStream();
+    const followed = follow(store.client.subscribeToStream(stream));
+    await followed.caughtUp();
+    await Promise.all([
+      store.client.appendToStream(stream, events(3), { expectedRevision: NO_STREAM }),
+      store.client.tombstoneStream(stream),
+    ]);
+    expect(await followed.failed()).toBeInstanceOf(StreamDeletedError);
+    expect(revisionsOf(followed.items)).toEqual([0n, 1n, 2n, 9223372036854775807n]);
+  });
+
+  test.each([
+    ["$maxCount", { maxCount: 1 }],
+    ["$tb", { truncateBefore: 100 }],
+  ])("what is appended while live arrives whatever %s hides, what was there does not", async (_name, metadata) => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(3));
+    await store.client.setStreamMetadata(stream, metadata);
+    const followed = follow(store.client.subscribeToStream(stream));
+    await followed.caughtUp();
+    const before = revisionsOf(followed.items);
+    expect(before).toEqual("maxCount" in metadata ? [2n] : []);
+    await store.client.appendToStream(stream, events(4));
+    const all = revisionsOf(await followed.reached(before.length + 4));
+    expect(all.slice(before.length)).toEqual([3n, 4n, 5n, 6n]);
+    await followed.stop();
+  });
+
   test("history obeys truncation", async () => {
     const stream = newStream();
     await store.client.appendToStream(stream, events(5));
@@ -121,6 +180,33 @@ describe("to $all", () => {
     const [first] = await followed.reached(1);
     expect(eventOf(first ?? {})).toMatchObject({ streamId: stream, revision: 1n });
     await followed.stop();
+  });
+
+  test("a position whose prepare part is earlier comes before the event there", async () => {
+    const stream = newStream();
+    const { position = { commit: 0n, prepare: 0n } } = await store.client.appendToStream(stream, event());
+    const earlier = { commit: position.commit, prepare: position.prepare - 1n };
+    const followed = follow(store.client.subscribeToAll({ fromPosition: earlier }));
+    const [first] = await followed.reached(1);
+    expect(eventOf(first ?? {})).toMatchObject({ streamId: stream, revision: 0n });
+    await followed.stop();
+  });
+
+  test("from a position at which no record starts is confirmed, then fails", async () => {
+    const stream = newStream();
+    const { position = { commit: 0n, prepare: 0n } } = await store.client.appendToStream(stream, event());
+    await store.client.appendToStream(stream, event());
+    const between = { commit: position.commit + 1n, prepare: position.commit + 1n };
+    const log: string[] = [];
+    const subscription = store.client.subscribeToAll({ fromPosition: between });
+    const failed = new Promise((resolve) => {
+      subscription
+        .on("confirmation", () => log.push("confirmation"))
+        .on("data", () => log.push("data"))
+        .on("error", resolve);
+    });
+    expect(String(await failed)).toContain("Trying to read from an invalid position.");
+    expect(log).toEqual(["confirmation"]);
   });
 
   test("every event arrives once and in order while appends go on", async () => {
@@ -201,6 +287,35 @@ describe("filtered", () => {
     );
     expect(followed.checkpoints).toEqual([positions[7], positions[15]]);
     expect(followed.types).toEqual(["wanted"]);
+    await followed.stop();
+  });
+
+  test("what is considered while catching up does not count for those that are live", async () => {
+    const stream = newStream();
+    const { position } = await store.client.appendToStream(stream, event());
+    await store.client.appendToStream(stream, [event("wanted"), ...events(4)]);
+    const followed = start(position ?? END, "wanted", 8, 1);
+    await followed.caughtUp();
+    for (let round = 0; round < 8; round += 1) await store.client.appendToStream(stream, event());
+    const positions = await positionsOf(stream);
+    await eventually(
+      () => followed.checkpoints.length >= 2,
+      () => String(followed.checkpoints),
+    );
+    expect(followed.checkpoints).toEqual([positions[1], positions[13]]);
+    await followed.stop();
+  });
+
+  test("a live subscriber that more than 32 events pass by has not fallen behind", async () => {
+    const stream = newStream();
+    const followed = follow(
+      store.client.subscribeToAll({ fromPosition: END, filter: eventTypeFilter({ prefixes: [stream] }) }),
+    );
+    await followed.caughtUp();
+    await store.client.appendToStream(stream, events(100));
+    await store.client.appendToStream(stream, event(stream));
+    await followed.reached(1);
+    expect(followed.log).toEqual(["caughtUp", "event"]);
     await followed.stop();
   });
 

@@ -3,7 +3,8 @@
  * the log, so a slow consumer costs a page of memory and no more. A subscriber that falls more than 32 events behind
  * while live is catching up again, and is told when it has caught up, as EventStoreDB 24 does.
  */
-import type { StoredEvent } from "../log/event.ts";
+import { tombstoneRevision, type StoredEvent } from "../log/event.ts";
+import type { ScannedRecord } from "../log/all-reader.ts";
 import type { EventFilter } from "../log/event-filter.ts";
 import type { EventLog } from "../log/event-log.ts";
 
@@ -21,7 +22,10 @@ const scannedRecords = 2048;
 
 const caughtUp: SubscriptionItem = { kind: "caught-up" };
 
-/** `after` is exclusive; -1 starts with the first event. Ends with the signal, or with the stream. */
+/**
+ * `after` is exclusive; -1 starts with the first event. Ends with the signal, or with the stream. Catching up obeys
+ * retention; live, everything that is appended is sent, as the real server does from the moment of the append.
+ */
 export async function* subscribeToStream(
   log: EventLog,
   stream: string,
@@ -29,28 +33,43 @@ export async function* subscribeToStream(
   signal: AbortSignal,
 ): AsyncGenerator<readonly SubscriptionItem[], void> {
   let next = after + 1n;
-  let live = false;
+  let live = after >= log.lastRevision(stream);
+  if (live) yield [caughtUp];
   while (!signal.aborted) {
-    const page = log.streams.forwards(stream, next, pageEvents);
-    if (page.kind === "stream-deleted") {
-      const tombstone = log.streams.tombstone(stream);
-      const end: SubscriptionItem = { kind: "stream-deleted" };
-      yield tombstone === undefined ? [end] : [{ kind: "event", event: tombstone }, end];
+    if (live) {
+      const last = log.lastRevision(stream);
+      if (last !== tombstoneRevision && last - next >= liveBuffer) {
+        live = false;
+        continue;
+      }
+      const events = log.streams.written(stream, next, liveBuffer);
+      const newest = events.at(-1)?.revision;
+      if (newest === undefined) {
+        await log.commits.next(stream, signal);
+        continue;
+      }
+      next = newest + 1n;
+      const items = events.map((event): SubscriptionItem => ({ kind: "event", event }));
+      yield items;
+      if (newest < tombstoneRevision) continue;
+      yield [{ kind: "stream-deleted" }];
       return;
     }
-    const events = page.kind === "page" ? page.events : [];
-    const last = events.at(-1);
-    if (last !== undefined) next = last.revision + 1n;
-    const isEnd = page.kind === "not-found" || page.next === undefined;
-    if (page.kind === "page" && page.next !== undefined && page.next > next) next = page.next;
-    if (events.length > liveBuffer) live = false;
-    const items = events.map((event): SubscriptionItem => ({ kind: "event", event }));
-    if (isEnd && !live) {
+    const page = log.streams.forwards(stream, next, pageEvents);
+    if (page.kind === "stream-deleted") {
+      yield [{ kind: "stream-deleted" }];
+      return;
+    }
+    const items = page.kind === "page" ? page.events.map((event): SubscriptionItem => ({ kind: "event", event })) : [];
+    if (page.kind === "page" && page.next !== undefined) next = page.next;
+    else {
+      // Not to what was read last: what retention hides at the end is history, too.
+      const end = log.lastRevision(stream) + 1n;
+      if (end > next) next = end;
       live = true;
       items.push(caughtUp);
     }
     if (items.length > 0) yield items;
-    else if (isEnd) await log.commits.next(stream, signal);
   }
 }
 
@@ -89,6 +108,7 @@ export async function* subscribeToAllFiltered(
 ): AsyncGenerator<readonly SubscriptionItem[], void> {
   let position = after;
   let live = false;
+  let wasLive = false;
   let considered = 0;
   let lastMatched: bigint | undefined;
   let lastCheckpoint = after;
@@ -99,7 +119,7 @@ export async function* subscribeToAllFiltered(
   };
   while (!signal.aborted) {
     const { records, last } = log.all.scanForwards(position, scannedRecords, filter);
-    if (records.length > liveBuffer) live = false;
+    if (live && isTooMuch(records, interval, considered)) live = false;
     let items: SubscriptionItem[] = [];
     for (const record of records) {
       position = record.position;
@@ -121,6 +141,9 @@ export async function* subscribeToAllFiltered(
     if (last !== undefined) position = last;
     if (last === undefined && !live) {
       live = true;
+      // The real server counts for live subscribers from the time of the subscription on.
+      if (!wasLive) considered = 0;
+      wasLive = true;
       items.push(caughtUp);
       checkpoint(items, lastMatched ?? position);
     }
@@ -129,6 +152,13 @@ export async function* subscribeToAllFiltered(
     else await pause();
   }
 }
+
+/** Whether a live subscriber's buffer would have run over: it holds what matches and the checkpoints. */
+const isTooMuch = (records: readonly ScannedRecord[], interval: number, considered: number): boolean => {
+  if (records.length <= liveBuffer) return false;
+  const matched = records.reduce((count, record) => count + (record.matches ? 1 : 0), 0);
+  return matched + Math.floor((considered + records.length) / interval) > liveBuffer;
+};
 
 /** Lets other calls have their turn in a long scan without matches. */
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

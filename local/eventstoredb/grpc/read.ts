@@ -29,6 +29,7 @@ import {
   toStatusError,
   unexpectedReadResult,
 } from "./status-errors.ts";
+import { signed } from "./revisions.ts";
 import { requireStreamName } from "./stream-name.ts";
 
 type Options = streams.ReadReq.Options;
@@ -83,31 +84,34 @@ const sendEvent = (reading: Reading, event: StoredEvent): Promise<void> | undefi
 
 const isForwards = (options: Options): boolean => options.getReadDirection() === ReadDirection.FORWARDS;
 
-/** Where a read of a stream starts; `end` is past every revision. */
-const startRevision = (options: Options): { readonly revision: bigint; readonly fromEnd: boolean } => {
+/**
+ * Where a read of a stream starts, or after which revision a subscription does: `start` is that of the whole stream.
+ * @throws StatusError
+ */
+const startRevision = (options: Options, start: bigint): bigint | "end" => {
   const stream = options.getStream();
   switch (stream?.getRevisionOptionCase()) {
-    case RevisionOptionCase.REVISION:
-      return { revision: BigInt(stream.getRevision()), fromEnd: false };
+    case RevisionOptionCase.REVISION: {
+      const revision = signed(stream.getRevision());
+      return revision < 0n ? "end" : revision;
+    }
     case RevisionOptionCase.START:
-      return { revision: 0n, fromEnd: false };
+      return start;
     case RevisionOptionCase.END:
-      return { revision: tombstoneRevision, fromEnd: true };
+      return "end";
     default:
       throw handlerFailed(new Error("The request names no revision."));
   }
 };
 
-const capped = (revision: bigint): bigint => (revision > tombstoneRevision ? tombstoneRevision : revision);
-
 const readStream = async (reading: Reading): Promise<void> => {
   const { log, options, out } = reading;
   const stream = requireStreamName(options.getStream()?.getStreamIdentifier());
-  const start = startRevision(options);
+  const start = startRevision(options, 0n);
   let remaining = BigInt(options.getCount());
   const forwards = isForwards(options);
-  if (remaining === 0n || (forwards && start.fromEnd)) throw unexpectedReadResult();
-  let next: bigint | undefined = capped(start.revision);
+  if (remaining === 0n || (forwards && start === "end")) throw unexpectedReadResult("ReadStreamResult");
+  let next: bigint | undefined = start === "end" ? tombstoneRevision : start;
   while (next !== undefined && remaining > 0n && !out.signal.aborted) {
     const limit = remaining < pageEvents ? Number(remaining) : pageEvents;
     const page: StreamPage = forwards
@@ -124,30 +128,67 @@ const readStream = async (reading: Reading): Promise<void> => {
   }
 };
 
+interface LogPosition {
+  readonly commit: bigint;
+  readonly prepare: bigint;
+}
+
 /**
- * The position after which a forwards read of `$all` starts, or before which a backwards read does.
- * @throws StatusError where the position is no record start
+ * Where a read of `$all` or a subscription to it starts.
+ * @throws StatusError where that could not be a position in any log
  */
-const startPosition = (reading: Reading, forwards: boolean, inclusive: boolean): bigint => {
-  const { log, options } = reading;
+const requestedPosition = (options: Options): LogPosition | "start" | "end" => {
   const all = options.getAll();
-  const last = log.all.lastPosition();
   switch (all?.getAllOptionCase()) {
     case AllOptionCase.START:
-      return -1n;
+      return "start";
     case AllOptionCase.END:
-      return forwards ? last : last + 1n;
+      return "end";
     case AllOptionCase.POSITION: {
       const commit = BigInt(all.getPosition()?.getCommitPosition() ?? "0");
       const prepare = BigInt(all.getPosition()?.getPreparePosition() ?? "0");
-      if (commit > tombstoneRevision) return forwards ? last : last + 1n;
-      if (commit <= last && !log.all.isRecordStart(commit)) throw invalidPosition();
-      if (!forwards) return commit;
-      return inclusive && prepare <= commit ? commit - 1n : commit;
+      if (prepare > commit) throw handlerFailed(new RangeError("The prepare position is after the commit position."));
+      const position = { commit: signed(commit.toString()), prepare: signed(prepare.toString()) };
+      return position.commit < 0n ? "end" : position;
     }
     default:
       throw handlerFailed(new Error("The request names no position."));
   }
+};
+
+/** Undefined where no record starts. Beyond the end nothing does, and nothing is there to be read wrongly. */
+const existing = (log: EventLog, position: LogPosition): LogPosition | undefined =>
+  position.commit > log.all.lastPosition() || log.all.isRecordStart(position.commit) ? position : undefined;
+
+/**
+ * The position after which a forwards read of `$all` starts, or before which a backwards read does. Positions are pairs:
+ * one whose prepare position lies before its commit position comes before the record there, and after the one before.
+ * @throws StatusError
+ */
+const readFrom = (log: EventLog, requested: LogPosition | "start" | "end", forwards: boolean): bigint => {
+  const { all } = log;
+  if (requested === "start") return forwards ? -1n : 0n;
+  if (requested === "end") return forwards ? all.lastPosition() : all.end();
+  const { commit, prepare } = requested;
+  if (forwards) {
+    if (existing(log, requested) === undefined) throw invalidPosition();
+    return commit - 1n;
+  }
+  if (commit > all.lastPosition()) {
+    const end = all.end();
+    if (commit > end) throw unexpectedReadResult("ReadAllResult");
+    if (commit < end) throw invalidPosition();
+  } else if (!all.isRecordStart(commit)) throw invalidPosition();
+  return prepare < commit ? all.before(commit) : commit;
+};
+
+/** The position after which a subscription starts; undefined where no record starts. */
+const followFrom = (log: EventLog, requested: LogPosition | "start" | "end"): bigint | undefined => {
+  if (requested === "start") return -1n;
+  if (requested === "end") return log.all.lastPosition();
+  const position = existing(log, requested);
+  if (position === undefined) return undefined;
+  return position.prepare < position.commit ? position.commit - 1n : position.commit;
 };
 
 const filterOf = ({ log, options }: Reading): EventFilter | undefined => {
@@ -171,7 +212,7 @@ const readAll = async (reading: Reading): Promise<void> => {
   const { log, options, out } = reading;
   const forwards = isForwards(options);
   const filter = filterOf(reading);
-  let position = startPosition(reading, forwards, true);
+  let position = readFrom(log, requestedPosition(options), forwards);
   let remaining = BigInt(options.getCount());
   while (remaining > 0n && !out.signal.aborted) {
     const limit = remaining < pageEvents ? Number(remaining) : pageEvents;
@@ -204,38 +245,25 @@ const turnOfOthers = (): Promise<void> => new Promise((resolve) => setImmediate(
 const followStream = async (reading: Reading): Promise<void> => {
   const { log, options, out } = reading;
   const stream = requireStreamName(options.getStream()?.getStreamIdentifier());
-  const { start, revision } = subscriptionStart(options);
+  const start = startRevision(options, -1n);
   const last = log.lastRevision(stream);
   if (last === tombstoneRevision) throw streamDeleted(stream);
-  const after = start === "end" ? last : revision;
+  const after = start === "end" ? last : start;
   await out.send(confirmationResponse(randomUUID()));
   await forward(reading, stream, subscribeToStream(log, stream, after, out.signal));
-};
-
-const subscriptionStart = (options: Options): { readonly start: "end" | "revision"; readonly revision: bigint } => {
-  const stream = options.getStream();
-  switch (stream?.getRevisionOptionCase()) {
-    case RevisionOptionCase.REVISION:
-      return { start: "revision", revision: capped(BigInt(stream.getRevision())) };
-    case RevisionOptionCase.START:
-      return { start: "revision", revision: -1n };
-    case RevisionOptionCase.END:
-      return { start: "end", revision: -1n };
-    default:
-      throw handlerFailed(new Error("The request names no revision."));
-  }
 };
 
 const followAll = async (reading: Reading): Promise<void> => {
   const { log, options, out } = reading;
   const filter = filterOf(reading);
-  const after = startPosition(reading, true, false);
+  const after = followFrom(log, requestedPosition(options));
   const definition = options.getFilter();
   const multiplier = definition?.getCheckpointintervalmultiplier() ?? 1;
   if (filter !== undefined && multiplier === 0) {
     throw invalidArgument("The checkpoint interval multiplier must be greater than 0.");
   }
   await out.send(confirmationResponse(randomUUID()));
+  if (after === undefined) throw invalidPosition();
   if (filter === undefined || definition === undefined) {
     await forward(reading, "$all", subscribeToAll(log, after, out.signal));
     return;

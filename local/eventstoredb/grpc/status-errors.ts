@@ -76,8 +76,8 @@ export const requiredMetadataPropertyMissing = (property: string): StatusError =
 export const invalidPosition = (): StatusError =>
   new StatusError(status.INVALID_ARGUMENT, "Trying to read from an invalid position.");
 
-export const unexpectedReadResult = (): StatusError =>
-  new StatusError(status.UNKNOWN, "Unexpected ReadStreamResult: Error");
+export const unexpectedReadResult = (result: "ReadStreamResult" | "ReadAllResult"): StatusError =>
+  new StatusError(status.UNKNOWN, `Unexpected ${result}: Error`);
 
 /** What a .NET server answers when a handler throws. */
 export const handlerFailed = (cause?: unknown): StatusError =>
@@ -164,3 +164,24 @@ export const groupRefused = (key: GroupKey, refusal: GroupRefusal): StatusError 
       return persistentSubscriptionFailed(key, refusal.reason);
   }
 };
+
+export const accessDenied = (): StatusError =>
+  new StatusError(status.PERMISSION_DENIED, "Access Denied", { exception: "access-denied" });
+
+export const unauthenticated = (): StatusError => new StatusError(status.UNAUTHENTICATED, "Unauthenticated");
+
+export const notLeader = ({ host, port }: { readonly host: string; readonly port: number }): StatusError =>
+  new StatusError(status.NOT_FOUND, "Leader info available", {
+    exception: "not-leader",
+    "leader-endpoint-host": host,
+    "leader-endpoint-port": port.toString(),
+  });
+
+export const userNotFound = (loginName: string): StatusError =>
+  new StatusError(status.NOT_FOUND, `User '${loginName}' is not found.`, {
+    exception: "user-not-found",
+    "login-name": loginName,
+  });
+
+export const userConflict = (loginName: string): StatusError =>
+  new StatusError(status.FAILED_PRECONDITION, "Conflict.", { exception: "user-conflict", "login-name": loginName });

@@ -111,6 +111,18 @@ export class AllReader {
     return row?.[0] ?? -1n;
   }
 
+  /** Where the next record will be; 0 in an empty log. */
+  end(): bigint {
+    const position = this.lastPosition();
+    const row = namingDamage(this.#database, () => this.#at.get(position)) as unknown as Row | undefined;
+    return row === undefined ? 0n : position + BigInt(recordRoom(row[6]));
+  }
+
+  /** Position of the record that ends where the one at `position` starts; -1 if that is the first. */
+  before(position: bigint): bigint {
+    return namingDamage(this.#database, () => this.#page(this.#backwards.iterate(position, 1))).last ?? -1n;
+  }
+
   isHidden(event: StoredEvent): boolean {
     return this.#hidden.has(event.streamId);
   }

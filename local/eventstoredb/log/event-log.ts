@@ -18,6 +18,7 @@ import {
   type DeleteRequest,
 } from "./log-writer.ts";
 import { firstEvents } from "./first-events.ts";
+import { ReplicationSource, type ReplicatedRecord } from "./replication.ts";
 import { StreamDirectory } from "./stream-directory.ts";
 import type { StreamMetadata } from "./stream-metadata.ts";
 import { StreamReader } from "./stream-reader.ts";
@@ -41,6 +42,10 @@ export interface EventLog {
   /** Calls back after each commit. Returns how to stop. */
   onCommit(listener: (commit: Commit) => void): () => void;
   readonly commits: CommitSignals;
+  /** What a replica of this log copies. */
+  readonly source: ReplicationSource;
+  /** Writes records of another log; a log that is written so is written in no other way. */
+  replicate(records: readonly ReplicatedRecord[]): Promise<void>;
   /** Commits what waits, then closes the files. */
   close(): void;
 }
@@ -63,6 +68,9 @@ export const openEventLog = async (directory: string | undefined, now: () => num
   }
 };
 
+/** A log in memory that holds nothing, to be filled with the records of another one. */
+export const openReplica = (): EventLog => createLog(openLogDatabase(undefined), Date.now);
+
 const createLog = (database: DatabaseSync, now: () => number): EventLog => {
   const streamDirectory = new StreamDirectory(database);
   const writer = new LogWriter(database, streamDirectory, now);
@@ -84,7 +92,10 @@ const createLog = (database: DatabaseSync, now: () => number): EventLog => {
     if (!resolveLinks || !isLink(event)) return { event, link: undefined };
     const target = linkTarget(decodeRecord(event.record).data);
     if (target === undefined) return { event, link: undefined };
-    return { event: streams.event(target.stream, target.revision), link: event };
+    return {
+      event: target.stream === undefined ? undefined : streams.event(target.stream, target.revision),
+      link: event,
+    };
   };
 
   return {
@@ -99,6 +110,11 @@ const createLog = (database: DatabaseSync, now: () => number): EventLog => {
     metadata: (name) => namingDamage(database, () => streamDirectory.metadata(name)),
     lastRevision: (name) => namingDamage(database, () => streamDirectory.lastRevision(name)),
     commits,
+    source: new ReplicationSource(database),
+    replicate: (records) =>
+      queue.submit(() => {
+        for (const record of records) writer.replicate(record);
+      }),
     onCommit: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -111,12 +127,19 @@ const createLog = (database: DatabaseSync, now: () => number): EventLog => {
   };
 };
 
-/** A link's data is `revision@stream`; anything else is no link. */
-const linkTarget = (data: Uint8Array): { readonly stream: string; readonly revision: bigint } | undefined => {
+interface LinkTarget {
+  /** Undefined in a link that is a revision and nothing else. */
+  readonly stream: string | undefined;
+  readonly revision: bigint;
+}
+
+/** A link's data is `revision@stream`; what does not start with a revision is no link. */
+const linkTarget = (data: Uint8Array): LinkTarget | undefined => {
   const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("utf8");
   const separator = text.indexOf("@");
-  const revision = text.slice(0, separator);
-  if (separator < 1 || !/^\s*[+-]?\d{1,19}\s*$/.test(revision)) return undefined;
+  const revision = separator < 0 ? text : text.slice(0, separator);
+  if (!/^[\t-\r ]*[+-]?0*\d{1,19}[\t-\r ]*$/.test(revision)) return undefined;
   const parsed = BigInt(revision.trim().replace(/^\+/, ""));
-  return BigInt.asIntN(64, parsed) === parsed ? { stream: text.slice(separator + 1), revision: parsed } : undefined;
+  if (BigInt.asIntN(64, parsed) !== parsed) return undefined;
+  return { stream: separator < 0 ? undefined : text.slice(separator + 1), revision: parsed };
 };

@@ -107,17 +107,25 @@ export class StreamReader {
     return event !== undefined && (revision < 0n || event.revision === revision) ? event : undefined;
   }
 
-  /** The tombstone of a deleted stream: only a subscription that was there when it was written shows it. */
-  tombstone(stream: string): StoredEvent | undefined {
+  /**
+   * At most `limit` events from `from` on as they were written, a tombstone too, whatever retention hides: subscribers
+   * that are live are sent what is appended, and only those that catch up read what is left.
+   */
+  written(stream: string, from: bigint, limit: number): readonly StoredEvent[] {
     const { id } = this.#directory.stream(stream);
+    if (from > tombstoneRevision) return [];
     return namingDamage(this.#database, () => {
-      const rows = this.#forwards.iterate(id, tombstoneRevision, tombstoneRevision, 1);
+      const rows = this.#forwards.iterate(id, from, tombstoneRevision, limit);
+      const events: StoredEvent[] = [];
+      let bytes = 0;
       for (const row of rows as Iterable<unknown> as Iterable<Row>) {
         verifyRecord(...row);
         const [position, , revision, type, , , record] = row;
-        return { position, revision, streamId: id, typeId: Number(type), record };
+        events.push({ position, revision, streamId: id, typeId: Number(type), record });
+        bytes += record.length;
+        if (bytes >= pageBytes) break;
       }
-      return undefined;
+      return events;
     });
   }
 
