@@ -3,6 +3,7 @@
  * without the few streams that `isHiddenFromAll` names. Positions are record starts and have gaps.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { BoundedMap } from "./bounded-map.ts";
 import type { StoredEvent } from "./event.ts";
 import type { EventFilter } from "./event-filter.ts";
 import { namingDamage } from "./log-database.ts";
@@ -44,6 +45,8 @@ const columns = "position, stream, revision, type, created, checksum, record";
 export class AllReader {
   readonly #database: DatabaseSync;
   readonly #hidden: ReadonlySet<number>;
+  /** Where the next page of a read has to begin, by the last record of the one before, for the reads under way. */
+  readonly #ends = new BoundedMap<bigint, bigint>(1000);
   readonly #forwards: StatementSync;
   readonly #backwards: StatementSync;
   readonly #scanForwards: StatementSync;
@@ -74,12 +77,20 @@ export class AllReader {
 
   /** At most `limit` records after `position`; -1 reads from the start. */
   forwards(position: bigint, limit: number): AllPage {
-    return namingDamage(this.#database, () => this.#page(this.#forwards.iterate(position, limit)));
+    return namingDamage(this.#database, () => {
+      const start = position < 0n ? 0n : this.#ends.get(position);
+      const { events, last, end } = this.#page(this.#forwards.iterate(position, limit), start);
+      if (last !== undefined && end !== undefined) this.#ends.set(last, end);
+      return { events, last };
+    });
   }
 
   /** At most `limit` records before `position`, last first. */
   backwards(position: bigint, limit: number): AllPage {
-    return namingDamage(this.#database, () => this.#page(this.#backwards.iterate(position, limit)));
+    return namingDamage(this.#database, () => {
+      const { events, last } = this.#page(this.#backwards.iterate(position, limit));
+      return { events, last };
+    });
   }
 
   /**
@@ -97,7 +108,9 @@ export class AllReader {
   event(position: bigint): StoredEvent | undefined {
     return namingDamage(this.#database, () => {
       const row = this.#at.get(position) as unknown as Row | undefined;
-      return row === undefined ? undefined : toEvent(row);
+      if (row === undefined) return undefined;
+      verifyRecord(...row);
+      return toEvent(row);
     });
   }
 
@@ -127,21 +140,23 @@ export class AllReader {
     return this.#hidden.has(event.streamId);
   }
 
-  #page(rows: Iterable<unknown>): AllPage {
+  #page(rows: Iterable<unknown>, start?: bigint): AllPage & { readonly end: bigint | undefined } {
     const events: StoredEvent[] = [];
     let bytes = 0;
     let last: bigint | undefined;
     let before: Row | undefined;
     for (const row of rows as Iterable<Row>) {
+      verifyRecord(...row);
       last = row[0];
       if (before !== undefined) expectNeighbours(before, row);
+      else if (start !== undefined && start !== last) throw missingAt(start);
       before = row;
       if (this.#hidden.has(Number(row[1]))) continue;
       events.push(toEvent(row));
       bytes += row[6].length;
       if (bytes >= pageBytes) break;
     }
-    return { events, last };
+    return { events, last, end: before === undefined ? undefined : endOf(before) };
   }
 
   #scan(rows: Iterable<unknown>, filter: EventFilter, wanted: number): Scan {
@@ -160,16 +175,22 @@ export class AllReader {
   }
 }
 
+/** Where the record after this one begins. */
+const endOf = (row: Row): bigint => row[0] + BigInt(recordRoom(row[6]));
+
+const missingAt = (position: bigint): DamagedRecordError =>
+  new DamagedRecordError(`The record at position ${position} is missing.`);
+
 /** @throws DamagedRecordError where something is missing between two records of a page */
 const expectNeighbours = (one: Row, other: Row): void => {
   const [lower, upper] = one[0] < other[0] ? [one, other] : [other, one];
-  const end = lower[0] + BigInt(recordRoom(lower[6]));
-  if (upper[0] !== end) throw new DamagedRecordError(`The record at position ${end} is missing.`);
+  if (upper[0] !== endOf(lower)) throw missingAt(endOf(lower));
 };
 
-/** @throws DamagedRecordError */
-const toEvent = (row: Row): StoredEvent => {
-  verifyRecord(...row);
-  const [position, stream, revision, type, , , record] = row;
-  return { position, revision: revision ?? -1n, streamId: Number(stream), typeId: Number(type), record };
-};
+const toEvent = ([position, stream, revision, type, , , record]: Row): StoredEvent => ({
+  position,
+  revision: revision ?? -1n,
+  streamId: Number(stream),
+  typeId: Number(type),
+  record,
+});

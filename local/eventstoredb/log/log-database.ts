@@ -39,6 +39,7 @@ PRAGMA user_version = ${formatVersion};
 
 const sqliteCode = (error: unknown): number =>
   error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : 0;
+const generalError = 1;
 const busy = 5;
 const readOnly = 8;
 const inputOrOutput = 10;
@@ -157,6 +158,22 @@ const refuseDamagedTables = (database: DatabaseSync, file: string): void => {
   }
 };
 
+const probes = [
+  "SELECT id FROM streams WHERE name = ''",
+  "SELECT id FROM event_types WHERE name = ''",
+  `SELECT position, stream, revision, type, created, checksum, record FROM events INDEXED BY events_by_stream
+   WHERE stream = 0 AND revision = 0`,
+];
+
+/** The text of the tables' definitions has no checksum either: what is asked of them later has to be possible. */
+const refuseDamagedDefinitions = (database: DatabaseSync, file: string): void => {
+  try {
+    for (const probe of probes) database.prepare(probe).get();
+  } catch (error) {
+    throw sqliteCode(error) === generalError ? damaged(file, "is damaged", error) : error;
+  }
+};
+
 /** Records of format 1 have no checksums and their length stands beside them. */
 const upgradeFromFormat1 = (database: DatabaseSync): void => {
   database.function(
@@ -201,6 +218,7 @@ const prepare = (database: DatabaseSync, file: string): void => {
   `);
   refuseDamagedTables(database, file);
   if (version === 1) upgradeFromFormat1(database);
+  refuseDamagedDefinitions(database, file);
 };
 
 /** A database that ends with its process. */
