@@ -81,15 +81,23 @@ const atLeast = (least: bigint, value: unknown): bigint | undefined => {
   return number === undefined || number < least ? undefined : number;
 };
 
-/** Reads a `$metadata` event's data; anything that the real server could not read gives `noMetadata`. */
-export const parseStreamMetadata = (data: Uint8Array): StreamMetadata => {
+/** The keys and values of a `$metadata` event's data; undefined where the real server could not read them. Numbers are kept as text. */
+export const readStreamMetadata = (data: Uint8Array): Readonly<Record<string, unknown>> | undefined => {
   let parsed: unknown;
   try {
     parsed = parseKeepingNumbers(Buffer.from(data).toString("utf8"));
   } catch {
-    return noMetadata;
+    return undefined;
   }
-  if (!isObject(parsed) || !Object.entries(parsed).every(([key, value]) => isReadable(key, value))) return noMetadata;
+  return isObject(parsed) && Object.entries(parsed).every(([key, value]) => isReadable(key, value))
+    ? parsed
+    : undefined;
+};
+
+/** Reads a `$metadata` event's data; anything that the real server could not read gives `noMetadata`. */
+export const parseStreamMetadata = (data: Uint8Array): StreamMetadata => {
+  const parsed = readStreamMetadata(data);
+  if (parsed === undefined) return noMetadata;
   const maxAge = atLeast(1n, parsed["$maxAge"]);
   return {
     maxCount: atLeast(1n, parsed["$maxCount"]),
