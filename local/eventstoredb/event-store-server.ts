@@ -2,18 +2,33 @@
  * An event store that the unmodified `@eventstore/db-client` takes for EventStoreDB: durable, on one machine, in one
  * process. See docs/embedded-event-store.md.
  */
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { addGossipService } from "./grpc/gossip-service.ts";
+import { startFollower, type Follower, type FollowerOptions } from "./cluster/follower.ts";
+import { accessGuard } from "./grpc/access-guard.ts";
+import { addGossipService, type Member } from "./grpc/gossip-service.ts";
 import { addPersistentSubscriptionsService } from "./grpc/persistent-subscriptions-service.ts";
 import { addServerFeaturesService } from "./grpc/server-features-service.ts";
 import { addStreamsService } from "./grpc/streams-service.ts";
-import { defaultLimits, maximumMessageSize } from "./limits.ts";
+import { addUsersService } from "./grpc/users-service.ts";
+import {
+  bind,
+  connectionStringOf,
+  createGrpcServer,
+  loopbackAddress,
+  reachable,
+  shutDown,
+  type KeepAlive,
+} from "./grpc-endpoint.ts";
+import { defaultLimits } from "./limits.ts";
 import { openEventLog } from "./log/event-log.ts";
 import { PersistentSubscriptions } from "./persistent-subscriptions/subsystem.ts";
-import { PortInUseError } from "./port-in-use-error.ts";
+import { certificateFor, startSecureMode, type SecureMode, type SecurityOptions } from "./security/secure-mode.ts";
+
+export type { Follower, FollowerOptions } from "./cluster/follower.ts";
+export type { SecurityOptions } from "./security/secure-mode.ts";
 
 export interface EventStoreOptions {
   /** Made if it does not exist. Absent: a temporary directory that is removed at stop. */
@@ -22,122 +37,119 @@ export interface EventStoreOptions {
   readonly inMemory?: boolean;
   /** 0, the default, takes a free port. */
   readonly port?: number;
-  /** 127.0.0.1 unless told otherwise: the server is insecure. */
+  /** 127.0.0.1 unless told otherwise. */
   readonly host?: string;
   /** How soon a client that is gone without a word is noticed, in milliseconds; EventStoreDB's defaults if absent. */
   readonly keepAlive?: KeepAlive;
+  /** Secure mode: encryption, users and access lists. Absent: insecure, where everybody may do everything. */
+  readonly security?: SecurityOptions;
 }
-
-export interface KeepAlive {
-  readonly interval: number;
-  readonly timeout: number;
-}
-
-const defaultKeepAlive: KeepAlive = { interval: 10_000, timeout: 10_000 };
 
 export interface EventStoreServer {
-  /** For `EventStoreDBClient.connectionString`. */
+  /** For `EventStoreDBClient.connectionString`. It holds no password: in secure mode such a client is anonymous. */
   readonly connectionString: string;
+  /** The same with a user: `esdb://name:password@...`. An insecure server takes no notice of it. */
+  connectionStringFor(user: { readonly username: string; readonly password: string }): string;
   readonly port: number;
   /** Undefined in memory. */
   readonly dataDirectory: string | undefined;
+  /** The certificate that clients need to trust the server; undefined if it is insecure, or if they know it anyway. */
+  readonly caFile: string | undefined;
+  /** Adds a follower that is late, so that a test sees how its clients get along with a cluster. Stops with this server. */
+  startFollower(options?: FollowerOptions): Promise<Follower>;
   /** Ends calls that are under way, writes what was acknowledged, closes the files. */
   stop(): Promise<void>;
 }
 
-/** How long calls may take to end by themselves at `stop`. */
-const graceMilliseconds = 250;
+/** What was opened, closed again in the opposite order, also by a start that fails half-way. */
+class Closing {
+  readonly #steps: (() => Promise<void> | void)[] = [];
 
-/** Where clients find who listens there. Theirs cannot read IPv6 addresses: loopback and "every address" have a name. */
-const reachable = (host: string): string => {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  return host === "::" || host === "::1" ? "localhost" : host;
-};
-
-const bind = (server: Server, host: string, port: number): Promise<number> =>
-  new Promise((fulfil, reject) => {
-    const address = host.includes(":") ? `[${host}]` : host;
-    server.bindAsync(`${address}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) fulfil(bound);
-      else reject(error.message.includes("EADDRINUSE") ? new PortInUseError(host, port, error) : error);
-    });
-  });
-
-const shutDown = (server: Server): Promise<void> =>
-  new Promise((fulfil) => {
-    const force = setTimeout(() => {
-      server.forceShutdown();
-      fulfil();
-    }, graceMilliseconds);
-    server.tryShutdown(() => {
-      clearTimeout(force);
-      fulfil();
-    });
-  });
-
-const open = async (dataDirectory: string | undefined) => {
-  const log = await openEventLog(dataDirectory);
-  try {
-    return { log, subscriptions: new PersistentSubscriptions(log) };
-  } catch (error) {
-    // Its lock would outlive the failure.
-    log.close();
-    throw error;
+  add(step: () => Promise<void> | void): void {
+    this.#steps.unshift(step);
   }
-};
+
+  async run(): Promise<void> {
+    for (let step = this.#steps.shift(); step !== undefined; step = this.#steps.shift()) await step();
+  }
+}
 
 /**
  * Starts a server and resolves when it answers.
- * @throws DataDirectoryError, PortInUseError
+ * @throws DataDirectoryError, PortInUseError, SecurityError
  */
 export const startEventStore = async (options: EventStoreOptions = {}): Promise<EventStoreServer> => {
-  const host = options.host ?? "127.0.0.1";
-  const keepAlive = options.keepAlive ?? defaultKeepAlive;
   if (options.inMemory === true && options.dataDirectory !== undefined) {
     throw new TypeError("An event store in memory has no data directory: leave out inMemory or dataDirectory.");
   }
-  const temporary =
-    options.inMemory === true || options.dataDirectory !== undefined
-      ? undefined
-      : await mkdtemp(join(tmpdir(), "event-store-"));
-  const dataDirectory = options.dataDirectory === undefined ? temporary : resolve(options.dataDirectory);
-  const removeTemporary = async (): Promise<void> => {
-    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
-  };
+  const closing = new Closing();
   try {
-    const { log, subscriptions } = await open(dataDirectory);
-    const server = new Server({
-      "grpc.max_receive_message_length": maximumMessageSize,
-      "grpc.max_send_message_length": -1,
-      // Its calls end with it, and what was in flight to its consumers goes to others.
-      "grpc.keepalive_time_ms": keepAlive.interval,
-      "grpc.keepalive_timeout_ms": keepAlive.timeout,
-    });
-    let port = 0;
-    addStreamsService(server, log, defaultLimits);
-    addPersistentSubscriptionsService(server, subscriptions);
-    addServerFeaturesService(server);
-    addGossipService(server, () => ({ host: reachable(host), port }));
-    try {
-      port = await bind(server, host, options.port ?? 0);
-    } catch (error) {
-      await subscriptions.stop();
-      log.close();
-      throw error;
-    }
-    return {
-      connectionString: `esdb://${reachable(host)}:${port}?tls=false`,
-      port,
-      dataDirectory,
-      stop: async () => {
-        await shutDown(server);
-        await subscriptions.stop();
-        log.close();
-        await removeTemporary();
-      },
-    };
+    return await start(options, closing);
   } catch (error) {
-    await removeTemporary();
+    await closing.run();
     throw error;
   }
+};
+
+const start = async (options: EventStoreOptions, closing: Closing): Promise<EventStoreServer> => {
+  const { host = loopbackAddress, security } = options;
+  const temporaryDirectory = async (): Promise<string> => {
+    const directory = await mkdtemp(join(tmpdir(), "event-store-"));
+    closing.add(() => rm(directory, { recursive: true, force: true }));
+    return directory;
+  };
+  const inMemory = options.inMemory === true;
+  const given = options.dataDirectory === undefined ? undefined : resolve(options.dataDirectory);
+  const dataDirectory = given ?? (inMemory ? undefined : await temporaryDirectory());
+
+  const log = await openEventLog(dataDirectory);
+  closing.add(() => log.close());
+  let secureMode: SecureMode | undefined;
+  if (security !== undefined) {
+    const certificate = await certificateFor(security, dataDirectory ?? (await temporaryDirectory()), host);
+    secureMode = await startSecureMode(security, certificate, log);
+  }
+  const subscriptions = new PersistentSubscriptions(log);
+  closing.add(() => subscriptions.stop());
+
+  let port = 0;
+  const instanceId = randomUUID();
+  const member = (): Member => ({ instanceId, role: "leader", endpoint: { host: reachable(host), port } });
+  const followers = new Set<Member>();
+  const members = (): readonly Member[] => [member(), ...followers];
+
+  const server = createGrpcServer(secureMode === undefined ? [] : [accessGuard(secureMode)], options.keepAlive);
+  addStreamsService(server, log, defaultLimits);
+  addPersistentSubscriptionsService(server, subscriptions);
+  addServerFeaturesService(server);
+  addGossipService(server, members);
+  if (secureMode !== undefined) addUsersService(server, secureMode.users);
+  port = await bind(server, host, options.port ?? 0, secureMode?.certificate);
+  closing.add(() => shutDown(server));
+
+  const connectionString = connectionStringOf(host, port, secureMode?.certificate);
+  return {
+    connectionString,
+    connectionStringFor: ({ username, password }) =>
+      connectionString.replace(
+        "esdb://",
+        () => `esdb://${encodeURIComponent(username)}:${encodeURIComponent(password)}@`,
+      ),
+    port,
+    dataDirectory,
+    caFile: secureMode?.certificate.caFile,
+    startFollower: async (followerOptions = {}) => {
+      const leader = { log, limits: defaultLimits, member, members, secureMode };
+      const started = await startFollower(leader, followerOptions);
+      followers.add(started.member);
+      let stopped: Promise<void> | undefined;
+      const stop = (): Promise<void> => {
+        followers.delete(started.member);
+        return (stopped ??= started.follower.stop());
+      };
+      closing.add(stop);
+      return { ...started.follower, stop };
+    },
+    stop: () => closing.run(),
+  };
 };

@@ -1,5 +1,4 @@
-/** `Gossip`: what discovery reads. This server is a cluster of one, and its leader. */
-import { randomUUID } from "node:crypto";
+/** `Gossip`: what discovery reads. Tells of the members of the cluster: one leader, and the followers that were started. */
 import type { sendUnaryData, Server, ServerUnaryCall } from "@grpc/grpc-js";
 import gossip from "@eventstore/db-client/generated/gossip_pb.js";
 import gossipGrpc from "@eventstore/db-client/generated/gossip_grpc_pb.js";
@@ -10,25 +9,38 @@ export interface Endpoint {
   readonly port: number;
 }
 
+export interface Member {
+  /** A UUID. */
+  readonly instanceId: string;
+  readonly role: "leader" | "follower";
+  /** Where clients reach it. */
+  readonly endpoint: Endpoint;
+}
+
+const { VNodeState } = gossip.MemberInfo;
 const ticksPerMillisecond = 10_000n;
 
-/** @param endpoint where clients reach this server; asked for at each call, since a port may be assigned late */
-export const addGossipService = (server: Server, endpoint: () => Endpoint): void => {
-  const instanceId = new shared.UUID();
-  instanceId.setString(randomUUID());
+const memberInfo = ({ instanceId, role, endpoint }: Member, now: number): gossip.MemberInfo => {
+  const id = new shared.UUID();
+  id.setString(instanceId);
+  const address = new gossip.EndPoint();
+  address.setAddress(endpoint.host);
+  address.setPort(endpoint.port);
+  const member = new gossip.MemberInfo();
+  member.setInstanceId(id);
+  member.setTimeStamp((BigInt(now) * ticksPerMillisecond).toString());
+  member.setState(role === "leader" ? VNodeState.LEADER : VNodeState.FOLLOWER);
+  member.setIsAlive(true);
+  member.setHttpEndPoint(address);
+  return member;
+};
+
+/** @param members asked for at each call, since followers come and go */
+export const addGossipService = (server: Server, members: () => readonly Member[]): void => {
   const read = (): gossip.ClusterInfo => {
-    const { host, port } = endpoint();
-    const address = new gossip.EndPoint();
-    address.setAddress(host);
-    address.setPort(port);
-    const member = new gossip.MemberInfo();
-    member.setInstanceId(instanceId);
-    member.setTimeStamp((BigInt(Date.now()) * ticksPerMillisecond).toString());
-    member.setState(gossip.MemberInfo.VNodeState.LEADER);
-    member.setIsAlive(true);
-    member.setHttpEndPoint(address);
+    const now = Date.now();
     const cluster = new gossip.ClusterInfo();
-    cluster.setMembersList([member]);
+    cluster.setMembersList(members().map((member) => memberInfo(member, now)));
     return cluster;
   };
   server.addService(gossipGrpc.GossipService, {

@@ -1,0 +1,78 @@
+/**
+ * A copy of a log that is late on purpose: it holds what was committed at least so many milliseconds ago, with the positions,
+ * times and bytes of the original. Reads of it are consistent, like those of the original at that moment.
+ */
+import { openReplica, type EventLog } from "../log/event-log.ts";
+
+/** How many records are looked at, and copied in one transaction. */
+const batchRecords = 500;
+
+export interface LaggingReplica {
+  readonly log: EventLog;
+  /** Infinity: nothing more comes. A smaller lag brings at once what is due by it; what is there stays there. */
+  setLag(milliseconds: number): void;
+  close(): Promise<void>;
+}
+
+/** Resolves when everything is there that is due already. */
+export const startReplica = async (original: EventLog, lagMilliseconds: number): Promise<LaggingReplica> => {
+  const log = openReplica();
+  let lag = lagMilliseconds;
+  let position = -1n;
+  let timer: NodeJS.Timeout | undefined;
+  let copying: Promise<void> = Promise.resolve();
+  let closed = false;
+
+  /** Copies what is due, and comes back when the next record will be. */
+  const copy = async (): Promise<void> => {
+    while (!closed && lag !== Infinity) {
+      const records = original.source.after(position, batchRecords);
+      const now = Date.now();
+      const firstTooYoung = records.findIndex(({ created }) => created + lag > now);
+      const due = firstTooYoung < 0 ? records : records.slice(0, firstTooYoung);
+      const last = due.at(-1);
+      if (last !== undefined) {
+        await log.replicate(due);
+        position = last.position;
+      }
+      const next = records[firstTooYoung];
+      if (next !== undefined) schedule(next.created + lag - now);
+      if (next !== undefined || due.length < batchRecords) return;
+    }
+  };
+  const schedule = (milliseconds: number): void => {
+    if (closed || timer !== undefined || lag === Infinity) return;
+    timer = setTimeout(
+      () => {
+        timer = undefined;
+        run();
+      },
+      Math.max(1, Math.min(milliseconds, 2 ** 31 - 1)),
+    );
+    timer.unref();
+  };
+  const run = (): void => {
+    // A failure, such as damage in the original, leaves the replica as it is; readers of the original are told.
+    copying = copying.then(copy).catch(() => undefined);
+  };
+
+  const stopListening = original.onCommit(() => schedule(lag));
+  run();
+  await copying;
+  return {
+    log,
+    setLag: (milliseconds) => {
+      lag = milliseconds;
+      clearTimeout(timer);
+      timer = undefined;
+      run();
+    },
+    close: async () => {
+      closed = true;
+      stopListening();
+      clearTimeout(timer);
+      await copying;
+      log.close();
+    },
+  };
+};

@@ -1,0 +1,32 @@
+/**
+ * Stands before the handlers of a follower, and sends to the leader who has to be there: calls that say so, and everything
+ * that has to do with persistent subscriptions, which only a leader runs. Answers to the first message, as the real server
+ * does: the client loses an append whose stream ends before it was written to.
+ */
+import { ResponderBuilder, ServerInterceptingCall, ServerListenerBuilder, type ServerInterceptor } from "@grpc/grpc-js";
+import persistentGrpc from "@eventstore/db-client/generated/persistent_grpc_pb.js";
+import type { Endpoint } from "./gossip-service.ts";
+import { notLeader } from "./status-errors.ts";
+
+const leadersOnly = new Set(Object.values(persistentGrpc.PersistentSubscriptionsService).map(({ path }) => path));
+
+export const leadershipGuard =
+  (leader: () => Endpoint): ServerInterceptor =>
+  (method, call) => {
+    let refused = leadersOnly.has(method.path);
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        if (metadata.get("requires-leader").some((value) => value.toString().toLowerCase() === "true")) refused = true;
+        next(metadata);
+      })
+      .withOnReceiveMessage((message: unknown, next) => {
+        if (!refused) {
+          next(message);
+          return;
+        }
+        const { code, details, metadata } = notLeader(leader());
+        call.sendStatus({ code, details, metadata });
+      })
+      .build();
+    return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
+  };
