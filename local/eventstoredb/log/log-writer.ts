@@ -7,6 +7,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { encodeRecord, recordId, tombstoneRevision, type ProposedEvent, type StoredEvent } from "./event.ts";
 import { decideAppend, type AppendDecision, type ExpectedRevision } from "./expected-revision.ts";
 import { RecentEventIds } from "./recent-event-ids.ts";
+import type { ReplicatedRecord } from "./replication.ts";
 import { checksumOf, recordRoom, verifyRecord } from "./stored-record.ts";
 import type { Stream, StreamDirectory } from "./stream-directory.ts";
 import { isSoftDeleted, softDeleteMetadata, undeleteMetadata } from "./stream-metadata.ts";
@@ -164,6 +165,21 @@ export class LogWriter {
       metadata: noBytes,
     };
     return { kind: "deleted", position: this.#write(stream, tombstoneRevision, event) };
+  }
+
+  /** Writes a record as it stands in another log, at its position there. Nothing is decided here: that log has decided. */
+  replicate({ position, event, created, record }: ReplicatedRecord): void {
+    const stream = event === undefined ? undefined : this.#directory.stream(event.stream);
+    const streamId = stream === undefined ? 0 : this.#directory.ensureId(stream);
+    const typeId = event === undefined ? 0 : this.#directory.ensureTypeId(event.type);
+    const revision = event?.revision ?? null;
+    const checksum = checksumOf(position, streamId, revision, typeId, created, record);
+    this.#insert.run(position, streamId, revision, typeId, created, checksum, record);
+    this.#nextPosition = position + BigInt(recordRoom(record));
+    if (event === undefined || stream === undefined) return;
+    this.#directory.advance(stream, event.revision);
+    this.#pendingStreams.add(stream.name);
+    this.#pending.push({ position, revision: event.revision, streamId, typeId, record });
   }
 
   /** The transaction is on disk; returns what it wrote. */
