@@ -185,24 +185,3 @@ export const userNotFound = (loginName: string): StatusError =>
 
 export const userConflict = (loginName: string): StatusError =>
   new StatusError(status.FAILED_PRECONDITION, "Conflict.", { exception: "user-conflict", "login-name": loginName });
-
-export const accessDenied = (): StatusError =>
-  new StatusError(status.PERMISSION_DENIED, "Access Denied", { exception: "access-denied" });
-
-export const unauthenticated = (): StatusError => new StatusError(status.UNAUTHENTICATED, "Unauthenticated");
-
-export const notLeader = ({ host, port }: { readonly host: string; readonly port: number }): StatusError =>
-  new StatusError(status.NOT_FOUND, "Leader info available", {
-    exception: "not-leader",
-    "leader-endpoint-host": host,
-    "leader-endpoint-port": port.toString(),
-  });
-
-export const userNotFound = (loginName: string): StatusError =>
-  new StatusError(status.NOT_FOUND, `User '${loginName}' is not found.`, {
-    exception: "user-not-found",
-    "login-name": loginName,
-  });
-
-export const userConflict = (loginName: string): StatusError =>
-  new StatusError(status.FAILED_PRECONDITION, "Conflict.", { exception: "user-conflict", "login-name": loginName });
