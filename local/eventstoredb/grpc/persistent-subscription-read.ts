@@ -6,6 +6,7 @@ import type { NackAction } from "../persistent-subscriptions/engine.ts";
 import type { Group, GroupConsumer } from "../persistent-subscriptions/group.ts";
 import { allSource, groupId, type GroupKey } from "../persistent-subscriptions/group-key.ts";
 import type { PersistentSubscriptions } from "../persistent-subscriptions/subsystem.ts";
+import { callerName } from "./callers.ts";
 import { eventResponse } from "./read-responses.ts";
 import { groupRefused, handlerFailed, persistentSubscriptionDropped, toStatusError } from "./status-errors.ts";
 import { requireStreamName } from "./stream-name.ts";
@@ -72,7 +73,7 @@ export const persistentReadHandler =
         id,
         bufferSize: options.getBufferSize(),
         from: call.getPeer(),
-        username: "system",
+        username: callerName(call.metadata),
         connectionName: connectionNameOf(call),
         deliver: (payload, retryCount) => {
           call.write(eventResponse(payload, uuids, retryCount));
