@@ -5,6 +5,7 @@
  */
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { exportCommand, importCommand } from "../log-transfer/command.ts";
 import { stopSignal } from "../cli/stop-signal.ts";
 import { DataDirectoryError } from "./data-directory-errors.ts";
 import { startEventStore, type EventStoreServer } from "./event-store-server.ts";
@@ -101,4 +102,8 @@ export const eventStoreCommand = (): Command =>
     .option("--json", "print the ready line and errors as JSON", false)
     .action(async (options: CommandOptions) => {
       await run(options);
-    });
+    })
+    // Options of the same name, such as --json, belong to the command that they follow.
+    .enablePositionalOptions()
+    .addCommand(exportCommand())
+    .addCommand(importCommand());

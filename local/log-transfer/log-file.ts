@@ -1,0 +1,73 @@
+/** Reads a file of exported events, from its start or from a line that an earlier run got to. */
+import type { FileHandle } from "node:fs/promises";
+import { header, headerSchema, parseLine, type LogRecord } from "./log-line.ts";
+import { TransferError } from "./transfer-error.ts";
+
+/** A line with where the next one starts. */
+export interface FileRecord {
+  readonly record: LogRecord;
+  /** Byte offset after the line. */
+  readonly end: number;
+}
+
+const longestHeader = 1024;
+const pieceBytes = 256 * 1024;
+
+/** Where the first event starts. @throws TransferError FILE_UNUSABLE */
+export const readHeader = async (handle: FileHandle, file: string): Promise<number> => {
+  const start = Buffer.alloc(longestHeader);
+  const { bytesRead } = await handle.read(start, 0, start.length, 0);
+  const length = start.subarray(0, bytesRead).indexOf("\n");
+  try {
+    headerSchema.parse(JSON.parse(start.toString("utf8", 0, Math.max(0, length))));
+  } catch (error) {
+    throw new TransferError(
+      "FILE_UNUSABLE",
+      `${file} does not begin as an exported log does (${JSON.stringify(header)}): name a file that an export has written`,
+      error,
+    );
+  }
+  return length + 1;
+};
+
+/**
+ * The events from a byte offset on. A last line without its line feed is what an export that was cut off has left, and is
+ * refused: the export has to be finished first.
+ * @throws TransferError LINE_INVALID with the offset of the line
+ */
+export async function* readRecords(handle: FileHandle, file: string, offset: number): AsyncGenerator<FileRecord> {
+  const { size } = await handle.stat();
+  let rest: Buffer = Buffer.alloc(0);
+  let start = offset;
+  for (let at = offset; at < size;) {
+    const piece = Buffer.alloc(Math.min(pieceBytes, size - at));
+    const { bytesRead } = await handle.read(piece, 0, piece.length, at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+    rest = Buffer.concat([rest, piece.subarray(0, bytesRead)]);
+    let from = 0;
+    for (let lineEnd = rest.indexOf("\n"); lineEnd >= 0; lineEnd = rest.indexOf("\n", from)) {
+      const line = rest.toString("utf8", from, lineEnd);
+      const end = start + lineEnd + 1 - from;
+      yield { record: parsed(line, file, start), end };
+      start = end;
+      from = lineEnd + 1;
+    }
+    rest = rest.subarray(from);
+  }
+  if (rest.length > 0) {
+    throw new TransferError(
+      "LINE_INVALID",
+      `${file} ends in the middle of a line, at byte ${size}: repeat the export, which finishes it`,
+    );
+  }
+}
+
+const parsed = (line: string, file: string, offset: number): LogRecord => {
+  try {
+    return parseLine(line);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TransferError("LINE_INVALID", `the line of ${file} at byte ${offset} is no event: ${reason}`, error);
+  }
+};
