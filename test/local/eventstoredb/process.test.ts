@@ -2,13 +2,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
-import { readFile, rm, writeFile, truncate, mkdir } from "node:fs/promises";
+import { readdir, readFile, rm, symlink, writeFile, truncate, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { persistentSubscriptionToStreamSettingsFromDefaults as streamSettings, START } from "@eventstore/db-client";
 import { afterAll, expect, test } from "vitest";
 import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
-import { connect, event, events, follow, newStream, rejection } from "./event-store-for-test.ts";
+import { consume } from "../../contract/consumer.ts";
+import { bytesEvent, collect, connect, event, events, follow, newStream, rejection } from "./event-store-for-test.ts";
+import { connectNeverReading } from "./never-reading.ts";
 import { mainFile, runToEnd, startProcess } from "./server-process.ts";
 
 const base = mkdtempSync(join(tmpdir(), "event-store-process-"));
@@ -37,6 +40,39 @@ test("prints one line when ready, and ends with 0 within 2 s of SIGTERM and SIGI
     expect([code, stdout.trim().split("\n")]).toEqual([0, [server.readyLine.trim()]]);
     await client.dispose();
   }
+});
+
+test("SIGTERM answers the appends that are under way and ends whoever listens or does not read; more signals do no harm", async () => {
+  const data = directory();
+  const server = await startProcess(["--port", "0", "--data", data]);
+  const client = connect(server);
+  for (let batch = 0; batch < 5; batch += 1) await client.appendToStream("large", bytesEvent(1_000_000));
+  const followed = follow(client.subscribeToAll());
+  await followed.reached(5);
+  await client.createPersistentSubscriptionToStream("s", "g", streamSettings({ startFrom: START }));
+  const consumer = consume(client.subscribeToPersistentSubscriptionToStream("s", "g"), () => "nothing");
+  await client.appendToStream("s", event());
+  await consumer.reached(1);
+  const neverReads = await connectNeverReading(server.port, "large");
+  const appends = Array.from({ length: 200 }, () => client.appendToStream("s", event()));
+  await appends[0];
+  const before = Date.now();
+  const ended = server.kill("SIGTERM");
+  const answered = await Promise.all(appends);
+  process.kill(server.pid, "SIGTERM");
+  process.kill(server.pid, "SIGINT");
+  expect(await ended).toMatchObject({ code: 0, stderr: "" });
+  expect(Date.now() - before).toBeLessThan(2000);
+  expect(answered.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(
+    answered.map((_, index) => BigInt(index + 1)),
+  );
+  neverReads.destroy();
+  await client.dispose().catch(() => undefined);
+  const again = await startEventStore({ dataDirectory: data });
+  const reader = connect(again);
+  expect(await collect(reader.readStream("s"))).toHaveLength(201);
+  await reader.dispose();
+  await again.stop();
 });
 
 test("ends when the shell ends that npm runs it in: npm passes signals on to that shell only", async () => {
@@ -72,6 +108,29 @@ test("a second server on one directory is refused, in another process and in thi
   const second = await startEventStore({ dataDirectory: data });
   expect(await rejection(startEventStore({ dataDirectory: data }))).toMatchObject({ code: "DATA_DIRECTORY_LOCKED" });
   await second.stop();
+});
+
+test("the lock holds through a symbolic link, too", async () => {
+  const data = directory();
+  const link = directory();
+  const first = await startProcess(["--port", "0", "--data", data]);
+  await symlink(data, link);
+  expect(await runToEnd(["--port", "0", "--data", link])).toMatchObject({ code: 1, stdout: "" });
+  expect(await rejection(startEventStore({ dataDirectory: link }))).toMatchObject({ code: "DATA_DIRECTORY_LOCKED" });
+  await first.kill("SIGTERM");
+});
+
+test("of servers that start at the same moment on a new directory one runs, the others are told that it is in use", async () => {
+  for (let round = 0; round < 3; round += 1) {
+    const data = directory();
+    const starts = await Promise.allSettled([1, 2, 3].map(() => startProcess(["--port", "0", "--data", data])));
+    const running = starts.filter((start) => start.status === "fulfilled");
+    const refused = starts.filter((start) => start.status === "rejected").map(({ reason }) => String(reason));
+    expect([running.length, refused.length]).toEqual([1, 2]);
+    for (const reason of refused) expect(reason).toContain("is in use by another event store");
+    for (const { value } of running) await value.kill("SIGTERM");
+    expect(await readdir(data)).toEqual(["event-store.db"]);
+  }
 });
 
 test.each([
