@@ -10,8 +10,10 @@ import { stopSignal } from "../cli/stop-signal.ts";
 import { DataDirectoryError } from "./data-directory-errors.ts";
 import { startEventStore, type EventStoreServer } from "./event-store-server.ts";
 import { PortInUseError } from "./port-in-use-error.ts";
+import { SecurityError } from "./security/security-error.ts";
+import { addSecurityFlags, securityOf, type SecurityFlags } from "./security/security-flags.ts";
 
-interface CommandOptions {
+interface CommandOptions extends SecurityFlags {
   readonly port: number;
   readonly data: string;
   readonly inMemory: boolean;
@@ -31,20 +33,28 @@ const parsePort = (text: string): number => {
   return port;
 };
 
-const describe = (server: EventStoreServer, json: boolean): string =>
-  json
-    ? JSON.stringify({
-        ready: true,
-        connectionString: server.connectionString,
-        port: server.port,
-        dataDirectory: server.dataDirectory ?? null,
-        pid: process.pid,
-      })
-    : `Event store ready at ${server.connectionString}, data in ${server.dataDirectory ?? "memory"}`;
+const describe = (server: EventStoreServer, { json, secure }: CommandOptions): string => {
+  const { connectionString, port, dataDirectory, caFile } = server;
+  if (json) {
+    return JSON.stringify({
+      ready: true,
+      connectionString,
+      port,
+      dataDirectory: dataDirectory ?? null,
+      ...(secure ? { caFile: caFile ?? null } : {}),
+      pid: process.pid,
+    });
+  }
+  const user = secure ? ", for a user: put admin:PASSWORD@ after esdb://" : "";
+  return `Event store ready at ${connectionString}${user}, data in ${dataDirectory ?? "memory"}`;
+};
 
 const report = (error: unknown, json: boolean): void => {
   const known =
-    error instanceof DataDirectoryError || error instanceof PortInUseError || error instanceof ExposureError;
+    error instanceof DataDirectoryError ||
+    error instanceof PortInUseError ||
+    error instanceof SecurityError ||
+    error instanceof ExposureError;
   const code = known ? error.code : "START_FAILED";
   const message = error instanceof Error ? error.message : String(error);
   console.error(json ? JSON.stringify({ error: { code, message } }) : `error: ${message}`);
@@ -60,15 +70,16 @@ const run = async (options: CommandOptions): Promise<void> => {
   setLogVerbosity(logVerbosity.NONE);
   let server: EventStoreServer;
   try {
-    if (!loopback.has(options.host) && !options.insecure) {
+    const security = securityOf(options, process.env);
+    if (!loopback.has(options.host) && !options.insecure && security === undefined) {
       throw new ExposureError(
         `The server has no encryption and no users: on ${options.host} anybody could read and write. ` +
-          `Leave --host out, or say --insecure if that is what you want.`,
+          `Leave --host out, add --secure, or say --insecure if that is what you want.`,
       );
     }
     const { port, host } = options;
     const where = options.inMemory ? { inMemory: true } : { dataDirectory: options.data };
-    server = await startEventStore({ ...where, port, host });
+    server = await startEventStore({ ...where, port, host, ...(security === undefined ? {} : { security }) });
   } catch (error) {
     report(error, options.json);
     process.exitCode = 1;
@@ -76,29 +87,33 @@ const run = async (options: CommandOptions): Promise<void> => {
   }
   // Before the ready line: who reads it may send a signal before the next statement here.
   const stopped = stopSignal();
-  console.log(describe(server, options.json));
+  console.log(describe(server, options));
   await stopped;
   await server.stop();
 };
 
 export const eventStoreCommand = (): Command =>
-  new Command("eventstore")
-    .description("Runs an event store that EventStoreDB clients can use: durable, on this machine, one process.")
-    .addOption(
-      new Option("--port <number>", "port to listen on; 0 takes a free one").argParser(parsePort).default(defaultPort),
-    )
-    .addOption(
-      new Option("--data <directory>", "where the events are kept; made if it does not exist").default(
-        defaultDirectory,
-      ),
-    )
-    .addOption(
-      new Option("--in-memory", "keep the events in memory: they are gone when it stops")
-        .default(false)
-        .conflicts("data"),
-    )
-    .option("--host <address>", "address to listen on", "127.0.0.1")
-    .option("--insecure", "allow an address that other machines can reach", false)
+  addSecurityFlags(
+    new Command("eventstore")
+      .description("Runs an event store that EventStoreDB clients can use: durable, on this machine, one process.")
+      .addOption(
+        new Option("--port <number>", "port to listen on; 0 takes a free one")
+          .argParser(parsePort)
+          .default(defaultPort),
+      )
+      .addOption(
+        new Option("--data <directory>", "where the events are kept; made if it does not exist").default(
+          defaultDirectory,
+        ),
+      )
+      .addOption(
+        new Option("--in-memory", "keep the events in memory: they are gone when it stops")
+          .default(false)
+          .conflicts("data"),
+      )
+      .option("--host <address>", "address to listen on", "127.0.0.1")
+      .option("--insecure", "allow an address that other machines can reach, without encryption and users", false),
+  )
     .option("--json", "print the ready line and errors as JSON", false)
     .action(async (options: CommandOptions) => {
       await run(options);

@@ -25,7 +25,7 @@ import {
 import { defaultLimits } from "./limits.ts";
 import { openEventLog } from "./log/event-log.ts";
 import { PersistentSubscriptions } from "./persistent-subscriptions/subsystem.ts";
-import { certificateFor, startSecureMode, type SecureMode, type SecurityOptions } from "./security/secure-mode.ts";
+import { startSecureMode, type SecurityOptions } from "./security/secure-mode.ts";
 
 export type { Follower, FollowerOptions } from "./cluster/follower.ts";
 export type { SecurityOptions } from "./security/secure-mode.ts";
@@ -104,11 +104,10 @@ const start = async (options: EventStoreOptions, closing: Closing): Promise<Even
 
   const log = await openEventLog(dataDirectory);
   closing.add(() => log.close());
-  let secureMode: SecureMode | undefined;
-  if (security !== undefined) {
-    const certificate = await certificateFor(security, dataDirectory ?? (await temporaryDirectory()), host);
-    secureMode = await startSecureMode(security, certificate, log);
-  }
+  const secureMode =
+    security === undefined
+      ? undefined
+      : await startSecureMode(security, log, dataDirectory ?? (await temporaryDirectory()), host);
   const subscriptions = new PersistentSubscriptions(log);
   closing.add(() => subscriptions.stop());
 

@@ -86,7 +86,7 @@ export const generateCertificate = async (directory: string, names: readonly str
 
   const fresh = `${directory}.new-${process.pid}`;
   await rm(fresh, { recursive: true, force: true });
-  await mkdir(fresh, { mode: 0o700 });
+  await mkdir(fresh);
   try {
     await writeFile(join(fresh, "ca.crt"), forge.pki.certificateToPem(authority));
     await writeFile(join(fresh, "node.crt"), forge.pki.certificateToPem(server));

@@ -31,22 +31,20 @@ const namesFor = (host: string): readonly string[] => {
 };
 
 /**
+ * Refuses what cannot be used before it makes anything: first the given certificate, then the passwords.
  * @param directory where the server's own certificate is kept
  * @throws SecurityError
  */
-export const certificateFor = (options: SecurityOptions, directory: string, host: string): Promise<Certificate> =>
-  options.certificate === undefined
-    ? ownCertificate(join(directory, "tls"), namesFor(host))
-    : Promise.resolve(loadGivenCertificate(options.certificate));
-
-/** @throws SecurityError PASSWORD_MISSING */
 export const startSecureMode = async (
   options: SecurityOptions,
-  certificate: Certificate,
   log: EventLog,
+  directory: string,
+  host: string,
 ): Promise<SecureMode> => {
+  const given = options.certificate === undefined ? undefined : loadGivenCertificate(options.certificate);
   const users = new Users(log);
   const { adminPassword: admin, opsPassword: ops } = options;
   await createDefaultUsers(users, { ...(admin === undefined ? {} : { admin }), ...(ops === undefined ? {} : { ops }) });
+  const certificate = given ?? (await ownCertificate(join(directory, "tls"), namesFor(host)));
   return { certificate, users, authenticator: new Authenticator(log, users), acls: new AclOfLog(log) };
 };
