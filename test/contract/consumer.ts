@@ -1,5 +1,10 @@
 /** A consumer of a persistent subscription that does as it is told and remembers what it was sent. */
-import type { PersistentSubscriptionToAll, PersistentSubscriptionToStream } from "@eventstore/db-client";
+import type {
+  AllStreamResolvedEvent,
+  PersistentSubscriptionToAll,
+  PersistentSubscriptionToStream,
+  ResolvedEvent,
+} from "@eventstore/db-client";
 import { eventually } from "../local/eventstoredb/event-store-for-test.ts";
 
 export interface Delivered {
@@ -9,6 +14,8 @@ export interface Delivered {
 export type Subscription = PersistentSubscriptionToStream | PersistentSubscriptionToAll;
 export interface Consumer {
   readonly delivered: Delivered[];
+  /** The same deliveries, as they came. */
+  readonly resolved: (ResolvedEvent | AllStreamResolvedEvent)[];
   readonly errors: unknown[];
   reached(count: number): Promise<void>;
 }
@@ -21,18 +28,21 @@ export const consume = (
   handle: (delivery: Delivered) => Handling = () => "ack",
 ): Consumer => {
   const delivered: Delivered[] = [];
+  const resolvedEvents: Consumer["resolved"] = [];
   const errors: unknown[] = [];
   subscription.on("error", (error) => errors.push(error));
   subscription.on("data", (resolved) => {
     const original = resolved.link ?? resolved.event;
     const delivery = { revision: original?.revision ?? -1n, retryCount: resolved.retryCount };
     delivered.push(delivery);
+    resolvedEvents.push(resolved);
     const handling = handle(delivery);
     if (handling === "ack") void subscription.ack(resolved);
     else if (handling !== "nothing") void subscription.nack(handling, "because", resolved);
   });
   return {
     delivered,
+    resolved: resolvedEvents,
     errors,
     reached: (count) =>
       eventually(

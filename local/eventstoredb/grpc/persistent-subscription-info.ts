@@ -4,7 +4,7 @@ import { startText } from "../persistent-subscriptions/configuration.ts";
 import type { Consumer } from "../persistent-subscriptions/consumer.ts";
 import type { Group } from "../persistent-subscriptions/group.ts";
 import { formatPosition } from "../persistent-subscriptions/group-key.ts";
-import { Rates } from "../persistent-subscriptions/rates.ts";
+import { Rates, type Rate } from "../persistent-subscriptions/rates.ts";
 
 const { SubscriptionInfo } = persistent;
 
@@ -12,18 +12,21 @@ const { SubscriptionInfo } = persistent;
 export const createInfo = (now: () => number) => {
   const rates = new Rates(now);
 
-  const connectionInfo = (group: Group, consumer: Consumer<unknown>): persistent.SubscriptionInfo.ConnectionInfo => {
+  const connectionInfo = (
+    group: Group,
+    consumer: Consumer<unknown>,
+    { count, perSecond }: Rate,
+  ): persistent.SubscriptionInfo.ConnectionInfo => {
+    // `from` stays empty: the real server does not know where its gRPC clients are either.
     const info = new SubscriptionInfo.ConnectionInfo();
     const about = group.consumers.get(consumer.connection.id);
-    const { count, perSecond } = rates.measure(consumer, consumer.totalItems);
-    info.setFrom(about?.from ?? "");
     info.setUsername(about?.username ?? "");
     info.setConnectionName(about?.connectionName ?? "");
     info.setAverageItemsPerSecond(perSecond);
     info.setTotalItems(consumer.totalItems.toString());
     info.setCountSinceLastMeasurement(count.toString());
     info.setAvailableSlots(consumer.available);
-    info.setInFlightMessages(consumer.inFlight.size);
+    info.setInFlightMessages(consumer.inFlightCount);
     info.setObservedMeasurementsList(
       (consumer.measurements?.summary() ?? []).map(({ key, value }) => {
         const measurement = new SubscriptionInfo.Measurement();
@@ -40,12 +43,15 @@ export const createInfo = (now: () => number) => {
     const { engine } = group;
     const { statistics } = engine;
     const position = (value: bigint | undefined): string => (value === undefined ? "" : formatPosition(source, value));
-    const { count, perSecond } = rates.measure(group, statistics.totalItems);
+    const rateOf = rates.since(group);
+    const { count, perSecond } = rateOf(group, statistics.totalItems);
     const info = new SubscriptionInfo();
     info.setEventSource(source);
     info.setGroupName(group.definition.group);
     info.setStatus(group.status);
-    info.setConnectionsList(engine.consumers.map((consumer) => connectionInfo(group, consumer)));
+    info.setConnectionsList(
+      engine.consumers.map((consumer) => connectionInfo(group, consumer, rateOf(consumer, consumer.totalItems))),
+    );
     info.setAveragePerSecond(perSecond);
     info.setTotalItems(statistics.totalItems.toString());
     info.setCountSinceLastMeasurement(count.toString());

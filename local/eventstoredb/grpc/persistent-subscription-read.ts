@@ -46,8 +46,10 @@ const idsOf = (message: persistent.ReadReq.Ack | persistent.ReadReq.Nack): strin
 
 const connectionNameOf = (call: Call): string => {
   const [name] = call.metadata.get("connection-name");
-  return name === undefined ? "" : name.toString();
+  return name === undefined ? "<unknown>" : name.toString();
 };
+
+const optionsMissing = () => handlerFailed(new Error("The first request has no options."));
 
 export const persistentReadHandler =
   (subscriptions: PersistentSubscriptions) =>
@@ -72,7 +74,6 @@ export const persistentReadHandler =
       const consumer: GroupConsumer = {
         id,
         bufferSize: options.getBufferSize(),
-        from: call.getPeer(),
         username: callerName(call.metadata),
         connectionName: connectionNameOf(call),
         deliver: (payload, retryCount) => {
@@ -101,9 +102,11 @@ export const persistentReadHandler =
           break;
         }
         case ContentCase.ACK:
+          if (connecting === undefined) fail(optionsMissing());
           group?.ack(idsOf(request.getAck() ?? new persistent.ReadReq.Ack()));
           break;
         case ContentCase.NACK: {
+          if (connecting === undefined) fail(optionsMissing());
           const nack = request.getNack() ?? new persistent.ReadReq.Nack();
           group?.nack(idsOf(nack), actionOf(nack), nack.getReason());
           break;

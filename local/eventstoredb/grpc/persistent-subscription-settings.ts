@@ -55,7 +55,10 @@ const allStart = (key: GroupKey, all: AllOptions): GroupSettings["startFrom"] =>
   const prepare = BigInt(position.getPreparePosition());
   if (commit > tombstoneRevision) return "end";
   if (prepare > commit) {
-    throw persistentSubscriptionFailed(key, "The commit position cannot be less than the prepare position");
+    throw persistentSubscriptionFailed(
+      key,
+      "Invalid Start From position: prepare position must be less than or equal to the commit position.",
+    );
   }
   return commit;
 };

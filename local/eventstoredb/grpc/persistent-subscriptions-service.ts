@@ -1,5 +1,5 @@
 /** The `PersistentSubscriptions` service: translation between messages and the subsystem. */
-import type { sendUnaryData, Server, ServerUnaryCall } from "@grpc/grpc-js";
+import { status, type sendUnaryData, type Server, type ServerUnaryCall } from "@grpc/grpc-js";
 import persistent from "@eventstore/db-client/generated/persistent_pb.js";
 import persistentGrpc from "@eventstore/db-client/generated/persistent_grpc_pb.js";
 import shared from "@eventstore/db-client/generated/shared_pb.js";
@@ -14,6 +14,7 @@ import {
   handlerFailed,
   invalidArgument,
   persistentSubscriptionDoesNotExist,
+  StatusError,
   toStatusError,
 } from "./status-errors.ts";
 import { requireStreamName } from "./stream-name.ts";
@@ -49,6 +50,18 @@ const addressedGroup = (options: Addressed): GroupKey => ({
   group: options.getGroupName(),
 });
 
+/**
+ * `$all` named as if it were a stream gets no further on the real server either, whose handler is told that streams have
+ * to have other names and takes that for the answer to another question.
+ */
+const refuseAllAsStream = ({ source }: GroupKey, options: { hasAll(): boolean }, change: string): void => {
+  if (source !== allSource || options.hasAll()) return;
+  throw new StatusError(
+    status.UNKNOWN,
+    `Envelope callback expected either ${change}PersistentSubscriptionToAllCompleted or NotHandled, received ${change}PersistentSubscriptionToStreamCompleted instead`,
+  );
+};
+
 const expectDone = (key: GroupKey, outcome: GroupOutcome): void => {
   if (outcome.kind !== "done") throw groupRefused(key, outcome);
 };
@@ -59,6 +72,7 @@ export const addPersistentSubscriptionsService = (server: Server, subscriptions:
   const create = async (request: persistent.CreateReq): Promise<persistent.CreateResp> => {
     const options = required(request.getOptions());
     const key = groupKeyOf(options);
+    refuseAllAsStream(key, options, "Create");
     const settings = groupSettingsOf(key, options);
     const filter = groupFilterOf(options);
     try {
@@ -72,12 +86,15 @@ export const addPersistentSubscriptionsService = (server: Server, subscriptions:
   const update = async (request: persistent.UpdateReq): Promise<persistent.UpdateResp> => {
     const options = required(request.getOptions());
     const key = groupKeyOf(options);
+    refuseAllAsStream(key, options, "Update");
     expectDone(key, await subscriptions.update(key, groupSettingsOf(key, options)));
     return new persistent.UpdateResp();
   };
 
   const remove = async (request: persistent.DeleteReq): Promise<persistent.DeleteResp> => {
-    const key = addressedGroup(required(request.getOptions()));
+    const options = required(request.getOptions());
+    const key = addressedGroup(options);
+    refuseAllAsStream(key, options, "Delete");
     expectDone(key, await subscriptions.delete(key));
     return new persistent.DeleteResp();
   };

@@ -11,20 +11,18 @@ export type Choice<Payload> =
   | { readonly kind: "no-capacity" };
 
 export interface ConsumerStrategy<Payload> {
-  readonly consumers: readonly Consumer<Payload>[];
   add(consumer: Consumer<Payload>): void;
   remove(consumer: Consumer<Payload>): void;
+  /** The consumer that it names is sent the message. */
   choose(message: Message<Payload>): Choice<Payload>;
+  /** The message is no longer in flight to this consumer. */
+  released(consumer: Consumer<Payload>, message: Message<Payload>): void;
 }
 
 export const noCapacity = { kind: "no-capacity" } as const;
 
 abstract class RotatingStrategy<Payload> implements ConsumerStrategy<Payload> {
   protected rotation: Consumer<Payload>[] = [];
-
-  get consumers(): readonly Consumer<Payload>[] {
-    return this.rotation;
-  }
 
   add(consumer: Consumer<Payload>): void {
     this.rotation.push(consumer);
@@ -36,31 +34,36 @@ abstract class RotatingStrategy<Payload> implements ConsumerStrategy<Payload> {
 
   abstract choose(message: Message<Payload>): Choice<Payload>;
 
-  protected toBack(consumer: Consumer<Payload>): void {
-    this.remove(consumer);
-    this.rotation.push(consumer);
+  released(): void {
+    // Whose turn it is does not depend on what comes back.
+  }
+
+  /** Who was first goes to the back. */
+  protected turn(): Consumer<Payload> | undefined {
+    const first = this.rotation.shift();
+    if (first !== undefined) this.rotation.push(first);
+    return first;
   }
 }
 
-/** The next one in turn that has room. */
+/** The next one in turn that has room; who has none has had its turn. */
 class RoundRobinStrategy<Payload> extends RotatingStrategy<Payload> {
   choose(): Choice<Payload> {
-    const consumer = this.rotation.find((candidate) => candidate.hasRoom);
-    if (consumer === undefined) return noCapacity;
-    for (const skipped of this.rotation.slice(0, this.rotation.indexOf(consumer))) this.toBack(skipped);
-    this.toBack(consumer);
-    return { kind: "consumer", consumer };
+    for (let turns = this.rotation.length; turns > 0; turns -= 1) {
+      const consumer = this.turn();
+      if (consumer?.hasRoom === true) return { kind: "consumer", consumer };
+    }
+    return noCapacity;
   }
 }
 
 /** The first one until it is full, then the next. */
 class DispatchToSingleStrategy<Payload> extends RotatingStrategy<Payload> {
   choose(): Choice<Payload> {
-    for (let turn = 0; turn < this.rotation.length; turn += 1) {
-      const head = this.rotation[0];
-      if (head === undefined) break;
-      if (head.hasRoom) return { kind: "consumer", consumer: head };
-      this.toBack(head);
+    for (let turns = this.rotation.length; turns > 0; turns -= 1) {
+      const [consumer] = this.rotation;
+      if (consumer?.hasRoom === true) return { kind: "consumer", consumer };
+      this.turn();
     }
     return noCapacity;
   }

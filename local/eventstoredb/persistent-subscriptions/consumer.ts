@@ -9,10 +9,18 @@ export interface ConsumerConnection<Payload> {
   deliver(payload: Payload, retryCount: number): void;
 }
 
+interface InFlight<Payload> {
+  readonly message: Message<Payload>;
+  readonly since: number;
+  /** More than one where other events with the same id were sent meanwhile. */
+  places: number;
+}
+
 export class Consumer<Payload> {
   readonly connection: ConsumerConnection<Payload>;
-  readonly inFlight = new Map<string, { readonly message: Message<Payload>; readonly since: number }>();
   readonly measurements: Measurements | undefined;
+  readonly #inFlight = new Map<string, InFlight<Payload>>();
+  #placesTaken = 0;
   totalItems = 0;
 
   constructor(connection: ConsumerConnection<Payload>, extraStatistics: boolean) {
@@ -21,23 +29,38 @@ export class Consumer<Payload> {
   }
 
   get available(): number {
-    return this.connection.bufferSize - this.inFlight.size;
+    return this.connection.bufferSize - this.#placesTaken;
   }
 
   get hasRoom(): boolean {
     return this.available > 0;
   }
 
+  get inFlightCount(): number {
+    return this.#inFlight.size;
+  }
+
+  /** In the order in which they were sent. */
+  get inFlight(): readonly Message<Payload>[] {
+    return [...this.#inFlight.values()].map(({ message }) => message);
+  }
+
   push(message: Message<Payload>, now: number): void {
     this.totalItems += 1;
-    if (!this.inFlight.has(message.id)) this.inFlight.set(message.id, { message, since: now });
+    this.#placesTaken += 1;
+    const entry = this.#inFlight.get(message.id);
+    if (entry === undefined) this.#inFlight.set(message.id, { message, since: now, places: 1 });
+    else entry.places += 1;
     this.connection.deliver(message.payload, message.retryCount);
   }
 
-  remove(id: string, now: number): boolean {
-    const entry = this.inFlight.get(id);
-    if (entry === undefined) return false;
+  /** Frees what is taken under this id, and returns the message; undefined if nothing is. */
+  remove(id: string, now: number): Message<Payload> | undefined {
+    const entry = this.#inFlight.get(id);
+    if (entry === undefined) return undefined;
     this.measurements?.add(now - entry.since);
-    return this.inFlight.delete(id);
+    this.#placesTaken -= entry.places;
+    this.#inFlight.delete(id);
+    return entry.message;
   }
 }

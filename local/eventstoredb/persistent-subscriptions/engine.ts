@@ -4,10 +4,12 @@
  * delivered until it is acknowledged, skipped or parked, no consumer has more in flight than it asked for, and the
  * checkpoint never passes an event that is still owed.
  */
+import { ConnectedConsumers } from "./connected-consumers.ts";
 import { Consumer, type ConsumerConnection } from "./consumer.ts";
 import { createStrategy, type ConsumerStrategy } from "./consumer-strategies.ts";
 import { LiveBuffer } from "./live-buffer.ts";
-import { isReplayed, type IncomingEvent, type Message } from "./message.ts";
+import type { IncomingEvent, Message } from "./message.ts";
+import { OwedEvents } from "./owed-events.ts";
 import { Queue } from "./queue.ts";
 import type { GroupSettings } from "./settings.ts";
 
@@ -34,27 +36,22 @@ export interface HistoryRequest {
 }
 
 const largestBatch = 100;
+/** Where the settings say 0. */
+const usualBatch = 20;
 
 export class GroupEngine<Payload> {
   readonly settings: GroupSettings;
   readonly #effects: Effects<Payload>;
+  readonly #consumers = new ConnectedConsumers<Payload>();
   readonly #strategy: ConsumerStrategy<Payload>;
   readonly #waiting: LiveBuffer<Payload>;
   readonly #retries = new Queue<Message<Payload>>();
-  readonly #replays = new Queue<Message<Payload>>();
   readonly #buffer = new Queue<Message<Payload>>();
   readonly #outstanding = new Map<string, Message<Payload>>();
-  /** Every event that is still owed, in the order of the stream; done ones leave from the front. */
-  readonly #owed = new Queue<Message<Payload>>();
-  #doneAmongOwed = 0;
-  #nextSequence: number;
-  #lastPosition: bigint | undefined;
-  #checkpointSequence: number;
-  #checkpointTime = -Infinity;
+  readonly #owed: OwedEvents<Payload>;
   #readFrom: bigint | undefined;
   #readExclusive: boolean;
   #lastKnown: bigint | undefined;
-  #lastCheckpoint: bigint | undefined;
   #totalItems = 0;
 
   /** @param checkpoint where the group got to before, if it ever wrote that down */
@@ -64,29 +61,26 @@ export class GroupEngine<Payload> {
     this.#strategy = createStrategy(settings.consumerStrategy);
     const resumes = checkpoint !== undefined;
     this.#waiting = new LiveBuffer(!resumes && settings.startFrom === "end", settings.liveBufferSize);
-    this.#nextSequence = resumes ? 1 : 0;
-    this.#checkpointSequence = resumes ? 0 : -1;
-    this.#lastPosition = checkpoint;
-    this.#lastCheckpoint = checkpoint;
+    this.#owed = new OwedEvents(settings, checkpoint);
     this.#readFrom = checkpoint ?? (settings.startFrom === "end" ? undefined : settings.startFrom);
     this.#readExclusive = resumes;
   }
 
   get consumers(): readonly Consumer<Payload>[] {
-    return this.#strategy.consumers;
+    return this.#consumers.all;
   }
 
   get statistics() {
     let inFlight = 0;
-    for (const consumer of this.consumers) inFlight += consumer.inFlight.size;
+    for (const consumer of this.consumers) inFlight += consumer.inFlightCount;
     return {
       isLive: this.#waiting.isLive,
       totalItems: this.#totalItems,
-      lastCheckpointed: this.#lastCheckpoint,
+      lastCheckpointed: this.#owed.checkpoint,
       lastKnown: this.#lastKnown,
       readBufferCount: this.#buffer.length,
       liveBufferCount: this.#waiting.recentCount,
-      retryBufferCount: this.#retries.length + this.#replays.length,
+      retryBufferCount: this.#retries.length,
       totalInFlight: inFlight,
       outstanding: this.#outstanding.size,
     };
@@ -97,7 +91,8 @@ export class GroupEngine<Payload> {
     const { historyBufferSize, readBatchSize } = this.settings;
     if (this.#waiting.isLive) return undefined;
     if (historyBufferSize - this.#buffered() <= readBatchSize) return undefined;
-    return { from: this.#readFrom, exclusive: this.#readExclusive, count: Math.min(readBatchSize, largestBatch) };
+    const count = Math.min(readBatchSize === 0 ? usualBatch : readBatchSize, largestBatch);
+    return { from: this.#readFrom, exclusive: this.#readExclusive, count };
   }
 
   /** A page that `historyRequest` asked for. `next` is where the one after it starts, inclusive. */
@@ -139,17 +134,21 @@ export class GroupEngine<Payload> {
   }
 
   addConsumer(connection: ConsumerConnection<Payload>, now: number): void {
-    this.#strategy.add(new Consumer(connection, this.settings.extraStatistics));
+    const consumer = new Consumer(connection, this.settings.extraStatistics);
+    this.#consumers.add(consumer);
+    this.#strategy.add(consumer);
     this.#dispatch(now);
   }
 
-  /** Its messages go to the others at once; leaving counts as a retry but never parks. */
+  /** Its messages go to the others at once, in the order of their revisions; leaving counts as a retry but never parks. */
   removeConsumer(id: string, now: number): void {
-    const consumer = this.consumers.find((candidate) => candidate.connection.id === id);
+    const consumer = this.#consumers.remove(id);
     if (consumer === undefined) return;
     this.#strategy.remove(consumer);
-    for (const { message } of consumer.inFlight.values()) {
+    const left = [...consumer.inFlight].sort((one, other) => Number(one.revision - other.revision));
+    for (const message of left) {
       if (this.#outstanding.get(message.id) === message) this.#retry(message, now);
+      else this.#requeue(message, message.retryCount + 1);
     }
     this.#dispatch(now);
   }
@@ -174,24 +173,28 @@ export class GroupEngine<Payload> {
 
   /** The parked stream holds the message: the group owes it no longer. */
   parked(message: Message<Payload>, now: number): void {
-    this.#settle(message);
+    this.#owed.settle(message);
     this.#markCheckpoint(now, "count");
     this.#dispatch(now);
   }
 
   /** The parked stream could not be written: the message is delivered again rather than lost. */
   parkFailed(message: Message<Payload>, now: number): void {
-    this.#requeue(message);
+    this.#requeue(message, message.retryCount);
     this.#dispatch(now);
   }
 
   /** A parked message is to be delivered once more. Its acknowledgement moves no checkpoint. */
   replay(event: Omit<IncomingEvent<Payload>, "position">, now: number): void {
-    this.#replays.add({
-      ...event,
+    this.#retries.add({
+      id: event.id,
       position: undefined,
+      revision: event.revision,
       previousPosition: undefined,
       sequence: -1,
+      source: event.source,
+      payload: event.payload,
+      bucket: undefined,
       retryCount: 0,
       expires: Infinity,
       done: false,
@@ -201,9 +204,8 @@ export class GroupEngine<Payload> {
 
   /** Once a second: takes back what was not acknowledged in time, and writes checkpoints that are old enough. */
   tick(now: number): void {
-    for (const message of [...this.#outstanding.values()]) {
-      if (message.expires <= now) this.#retryOrPark(message, now);
-    }
+    const expired = [...this.#outstanding.values()].filter(({ expires }) => expires <= now);
+    for (const message of expired) this.#retryOrPark(message, now);
     this.#dispatch(now);
     this.#markCheckpoint(now, "time");
   }
@@ -214,7 +216,7 @@ export class GroupEngine<Payload> {
   }
 
   #buffered(): number {
-    return this.#retries.length + this.#replays.length + this.#buffer.length;
+    return this.#retries.length + this.#buffer.length;
   }
 
   #noteKnown(position: bigint): void {
@@ -222,32 +224,17 @@ export class GroupEngine<Payload> {
   }
 
   #enqueue(event: IncomingEvent<Payload>): void {
-    const message: Message<Payload> = {
-      id: event.id,
-      position: event.position,
-      previousPosition: this.#lastPosition,
-      sequence: this.#nextSequence,
-      source: event.source,
-      payload: event.payload,
-      retryCount: 0,
-      expires: Infinity,
-      done: false,
-    };
-    this.#nextSequence += 1;
-    this.#lastPosition = event.position;
-    this.#buffer.add(message);
-    this.#owed.add(message);
+    this.#buffer.add(this.#owed.add(event));
   }
 
   #skip(position: bigint, count: number, now: number): void {
-    this.#nextSequence += count;
-    this.#lastPosition = position;
+    this.#owed.skip(position, count);
     this.#markCheckpoint(now, "count");
   }
 
   #dispatch(now: number): void {
     if (this.consumers.length === 0) return;
-    for (const queue of [this.#retries, this.#replays, this.#buffer]) {
+    for (const queue of [this.#retries, this.#buffer]) {
       if (queue.length > 0 && queue.offer((message) => this.#push(message, now)) === "stopped") return;
     }
   }
@@ -261,7 +248,7 @@ export class GroupEngine<Payload> {
     if (this.#outstanding.has(message.id)) {
       // Another event with the same id is in flight: this one is sent, as the real server does, but cannot be told
       // apart when it is acknowledged, so nothing more is expected of it.
-      this.#settle(message);
+      this.#owed.settle(message);
     } else {
       this.#outstanding.set(message.id, message);
     }
@@ -273,28 +260,16 @@ export class GroupEngine<Payload> {
   #release(id: string, now: number): Message<Payload> | undefined {
     const message = this.#outstanding.get(id);
     this.#outstanding.delete(id);
-    for (const consumer of this.consumers) consumer.remove(id, now);
+    for (const consumer of this.consumers) {
+      const freed = consumer.remove(id, now);
+      if (freed !== undefined) this.#strategy.released(consumer, freed);
+    }
     return message;
   }
 
   #finish(id: string, now: number): void {
     const message = this.#release(id, now);
-    if (message !== undefined) this.#settle(message);
-  }
-
-  #settle(message: Message<Payload>): void {
-    if (message.done) return;
-    message.done = true;
-    if (isReplayed(message)) return;
-    this.#doneAmongOwed += 1;
-    while (this.#owed.first?.done === true) {
-      this.#owed.take();
-      this.#doneAmongOwed -= 1;
-    }
-    if (this.#doneAmongOwed > 1000 && this.#doneAmongOwed * 2 > this.#owed.length) {
-      this.#owed.retain((owed) => !owed.done);
-      this.#doneAmongOwed = 0;
-    }
+    if (message !== undefined) this.#owed.settle(message);
   }
 
   #retryOrPark(message: Message<Payload>, now: number): void {
@@ -305,14 +280,19 @@ export class GroupEngine<Payload> {
 
   #retry(message: Message<Payload>, now: number): void {
     this.#release(message.id, now);
-    message.retryCount += 1;
-    this.#requeue(message);
+    this.#requeue(message, message.retryCount + 1);
   }
 
-  #requeue(message: Message<Payload>): void {
+  /** By position. A replayed message has none: it goes to the end, and what has no later event before it goes behind it. */
+  #requeue(message: Message<Payload>, retryCount: number): void {
     const { position } = message;
-    if (position === undefined) this.#replays.add(message);
-    else this.#retries.insert(message, (other) => other.position !== undefined && other.position > position);
+    message.retryCount = retryCount;
+    if (position === undefined) this.#retries.add(message);
+    else
+      this.#retries.insert(message, (other) => {
+        if (other.position === undefined) return "neither";
+        return other.position > position ? "later" : "earlier";
+      });
   }
 
   #park(message: Message<Payload>, reason: string, now: number): void {
@@ -321,18 +301,7 @@ export class GroupEngine<Payload> {
   }
 
   #markCheckpoint(now: number, trigger: "count" | "time"): void {
-    const { checkPointAfter, minCheckPointCount, maxCheckPointCount } = this.settings;
-    const firstOwed = this.#owed.first;
-    const position = firstOwed === undefined ? this.#lastPosition : firstOwed.previousPosition;
-    const sequence = (firstOwed === undefined ? this.#nextSequence : firstOwed.sequence) - 1;
-    const difference = sequence - this.#checkpointSequence;
-    if (position === undefined || difference <= 0) return;
-    const isOld = checkPointAfter > 0 && now - this.#checkpointTime >= checkPointAfter;
-    const isDue = difference >= maxCheckPointCount || (trigger === "time" && isOld && difference >= minCheckPointCount);
-    if (!isDue) return;
-    this.#checkpointTime = now;
-    this.#checkpointSequence = sequence;
-    this.#lastCheckpoint = position;
-    this.#effects.checkpoint(position);
+    const position = this.#owed.due(now, trigger);
+    if (position !== undefined) this.#effects.checkpoint(position);
   }
 }

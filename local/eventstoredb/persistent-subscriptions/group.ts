@@ -2,55 +2,48 @@
  * A persistent subscription group at work: feeds its engine from the log, writes what the engine decides, and hands
  * messages to connected consumers.
  */
-import { decodeRecord, recordId, type ResolvedEvent, type StoredEvent } from "../log/event.ts";
-import type { EventFilter } from "../log/event-filter.ts";
+import type { ResolvedEvent, StoredEvent } from "../log/event.ts";
 import type { EventLog } from "../log/event-log.ts";
-import { systemTypes } from "../log/system-streams.ts";
 import { CheckpointWriter, loadCheckpoint } from "./checkpoint-writer.ts";
 import type { GroupDefinition } from "./configuration.ts";
 import type { ConsumerConnection } from "./consumer.ts";
-import { GroupEngine, type HistoryEntry, type HistoryRequest, type NackAction } from "./engine.ts";
-import { allSource, checkpointStream, parkedStream } from "./group-key.ts";
-import type { IncomingEvent } from "./message.ts";
+import { GroupEngine, type HistoryRequest, type NackAction } from "./engine.ts";
+import { GroupHistory, recordsPerTurn, type HistoryPage } from "./group-history.ts";
+import { checkpointStream, parkedStream } from "./group-key.ts";
 import { ParkedMessages } from "./parked-messages.ts";
 
 export interface GroupConsumer extends ConsumerConnection<ResolvedEvent> {
-  /** The peer's address, the user and the connection's name, for information. */
-  readonly from: string;
+  /** The user and the connection's name, for information. */
   readonly username: string;
   readonly connectionName: string;
-  /** The group has gone or was changed: the consumer has to connect again. */
+  /** The group has gone or was changed, or cannot read its events: the consumer has to connect again. */
   drop(): void;
 }
 
-/** Records looked at before other work has its turn. */
-const recordsPerTurn = 4096;
-
-interface History {
-  readonly entries: readonly HistoryEntry<ResolvedEvent>[];
-  readonly next: bigint | undefined;
-  readonly isEnd: boolean;
-  readonly considered: number;
-}
+type ReadPage = Extract<HistoryPage, { readonly kind: "page" }>;
 
 export class Group {
   readonly definition: GroupDefinition;
+  readonly startedAt: number;
   readonly #log: EventLog;
   readonly #now: () => number;
-  readonly #filter: EventFilter | undefined;
+  readonly #history: GroupHistory;
   readonly #engine: GroupEngine<ResolvedEvent>;
   readonly #checkpoints: CheckpointWriter;
   readonly #parked: ParkedMessages;
   readonly #consumers = new Map<string, GroupConsumer>();
   #pulling = false;
   #replaying = false;
+  #unreadable = false;
   #stopped = false;
 
+  /** @throws UnsupportedRegexError */
   constructor(log: EventLog, definition: GroupDefinition, now: () => number) {
     this.#log = log;
     this.#now = now;
     this.definition = definition;
-    this.#filter = definition.filter === undefined ? undefined : log.filter(definition.filter);
+    this.startedAt = now();
+    this.#history = new GroupHistory(log, definition);
     this.#checkpoints = new CheckpointWriter(log, definition);
     this.#parked = new ParkedMessages(log, definition);
     this.#engine = new GroupEngine(definition.settings, loadCheckpoint(log, definition), {
@@ -77,12 +70,12 @@ export class Group {
     return this.#parked.count;
   }
 
-  /** As .NET writes a set of flags. */
+  /** As .NET writes a set of flags. A page that cannot be read stays outstanding for ever. */
   get status(): string {
     const live = this.#engine.statistics.isLive;
     const flags = [
       live ? undefined : "Behind",
-      this.#pulling ? "OutstandingPageRequest" : undefined,
+      this.#pulling || this.#unreadable ? "OutstandingPageRequest" : undefined,
       this.#replaying ? "ReplayingParkedMessages" : undefined,
       live ? "Live" : undefined,
     ];
@@ -90,6 +83,10 @@ export class Group {
   }
 
   connect(consumer: GroupConsumer): void {
+    if (this.#unreadable) {
+      consumer.drop();
+      return;
+    }
     this.#consumers.set(consumer.id, consumer);
     this.#run((engine) => engine.addConsumer(consumer, this.#now()));
   }
@@ -113,11 +110,11 @@ export class Group {
 
   /** An event of the group's stream, or of `$all`, has been committed. */
   committed(event: StoredEvent): void {
-    if (this.#filter !== undefined && !this.#filter.matches(event.streamId, event.typeId)) {
+    if (this.#history.wants(event)) {
+      this.#run((engine) => engine.liveEvent(this.#history.incoming(event), this.#now()));
+    } else {
       this.#run((engine) => engine.liveSkipped(event.position, this.#now()));
-      return;
     }
-    this.#run((engine) => engine.liveEvent(this.#incoming(event), this.#now()));
   }
 
   /** Delivers parked messages again. Resolves when all have been queued. */
@@ -125,9 +122,8 @@ export class Group {
     if (this.#replaying || this.#stopped) return;
     this.#replaying = true;
     try {
-      await this.#parked.replay(stopAt, (id, payload) => {
-        const source = this.#sourceOf(payload);
-        this.#run((engine) => engine.replay({ id, source, payload }, this.#now()));
+      await this.#parked.replay(stopAt, (parked) => {
+        this.#run((engine) => engine.replay(this.#history.replayed(parked), this.#now()));
       });
     } finally {
       this.#replaying = false;
@@ -162,15 +158,15 @@ export class Group {
 
   /** Reads history as long as the engine wants more, in turns. */
   #pull(): void {
-    if (this.#pulling) return;
+    if (this.#pulling || this.#unreadable) return;
     let budget = recordsPerTurn;
     for (let request = this.#engine.historyRequest(); request !== undefined; request = this.#engine.historyRequest()) {
-      const history = this.#read(request);
-      if (history === undefined) return;
-      this.#engine.historyRead(history.entries, history.next, history.isEnd, this.#now());
-      budget -= history.considered + 1;
+      const page = this.#read(request);
+      if (page === undefined) return;
+      this.#engine.historyRead(page.entries, page.next, page.isEnd, this.#now());
+      budget -= page.considered + 1;
       // The end was reached while newer events wait in the live queue: the commit that brought them goes on from there.
-      if (history.isEnd && !this.#engine.statistics.isLive) return;
+      if (page.isEnd && !this.#engine.statistics.isLive) return;
       if (budget <= 0) {
         this.#pulling = true;
         setImmediate(() => {
@@ -182,90 +178,21 @@ export class Group {
     }
   }
 
-  /** After a read fault the consumers are dropped, as on the real server; the group tries again at the next tick. */
-  #read(request: HistoryRequest): History | undefined {
+  /**
+   * Where nothing can be read the consumers are dropped, as on the real server: for good if nothing ever will be, else
+   * the group tries again at the next tick.
+   */
+  #read(request: HistoryRequest): ReadPage | undefined {
     try {
-      return this.definition.source === allSource ? this.#readAll(request) : this.#readStream(request);
+      const page = this.#history.read(request);
+      if (page.kind === "page") return page;
+      this.#unreadable = true;
     } catch {
-      const ids = [...this.#consumers.keys()];
-      this.#dropConsumers();
-      for (const id of ids) this.#engine.removeConsumer(id, this.#now());
-      return undefined;
+      // Damage is told to whoever reads what is damaged; here it costs the consumers their connection.
     }
-  }
-
-  #readStream({ from, exclusive, count }: HistoryRequest): History {
-    const start = (from ?? 0n) + (exclusive ? 1n : 0n);
-    const page = this.#log.streams.forwards(this.definition.source, start, count);
-    const end = this.#log.lastRevision(this.definition.source) + 1n;
-    const pastEnd = end > start ? end : start;
-    if (page.kind !== "page") return { entries: [], next: pastEnd, isEnd: true, considered: 0 };
-    return {
-      entries: page.events.map((event) => ({ kind: "event", event: this.#incoming(event) })),
-      next: page.next ?? pastEnd,
-      isEnd: page.next === undefined,
-      considered: page.events.length,
-    };
-  }
-
-  #readAll({ from, exclusive, count }: HistoryRequest): History {
-    const after = from === undefined ? -1n : exclusive ? from : from - 1n;
-    if (this.#filter === undefined) {
-      const page = this.#log.all.forwards(after, count);
-      return {
-        entries: page.events.map((event) => ({ kind: "event", event: this.#incoming(event) })),
-        next: (page.last ?? after) + 1n,
-        isEnd: page.last === undefined,
-        considered: page.events.length,
-      };
-    }
-    const window = Math.max(1, Math.min(this.definition.settings.maxCheckPointCount, recordsPerTurn));
-    const { records, last } = this.#log.all.scanForwards(after, window, this.#filter, count);
-    const entries: HistoryEntry<ResolvedEvent>[] = [];
-    let lastSkipped = after;
-    let skipped = 0;
-    for (const record of records) {
-      const event = record.matches ? this.#log.all.event(record.position) : undefined;
-      if (event === undefined) {
-        skipped += 1;
-        lastSkipped = record.position;
-        continue;
-      }
-      if (skipped > 0) entries.push({ kind: "skipped", position: lastSkipped, count: skipped });
-      skipped = 0;
-      entries.push({ kind: "event", event: this.#incoming(event) });
-    }
-    if (skipped > 0) entries.push({ kind: "skipped", position: lastSkipped, count: skipped });
-    return { entries, next: (last ?? after) + 1n, isEnd: last === undefined, considered: records.length };
-  }
-
-  #incoming(event: StoredEvent): IncomingEvent<ResolvedEvent> {
-    const payload = this.#resolve(event);
-    return {
-      id: recordId(event.record),
-      position: this.definition.source === allSource ? event.position : event.revision,
-      source: this.#sourceOf(payload),
-      payload,
-    };
-  }
-
-  /** A link whose target cannot be read comes without it: an event that has just been committed must not get lost. */
-  #resolve(event: StoredEvent): ResolvedEvent {
-    try {
-      return this.#log.resolve(event, this.definition.settings.resolveLinkTos);
-    } catch {
-      return { event: undefined, link: event };
-    }
-  }
-
-  /** The stream that a pinned event belongs to: that of the event itself, or the one that a link names. */
-  #sourceOf({ event, link }: ResolvedEvent): string {
-    if (this.definition.settings.consumerStrategy !== "Pinned") return "";
-    const record = event ?? link;
-    if (record === undefined) return "";
-    const contents = decodeRecord(record.record);
-    if (contents.type !== systemTypes.link) return contents.stream;
-    const data = Buffer.from(contents.data).toString("utf8");
-    return data.slice(data.indexOf("@") + 1);
+    const ids = [...this.#consumers.keys()];
+    this.#dropConsumers();
+    for (const id of ids) this.#engine.removeConsumer(id, this.#now());
+    return undefined;
   }
 }

@@ -9,17 +9,18 @@ export interface Measurement {
 
 const window = 1000;
 
-const percentiles: readonly (readonly [string, number])[] = [
+/** In thousandths: fractions are not exact, and would miss the next value where they just reach it. */
+const shares: readonly (readonly [string, number])[] = [
   ["Quintile 1", 0],
-  ["Quintile 2", 0.2],
-  ["Quintile 3", 0.4],
-  ["Quintile 4", 0.6],
-  ["Quintile 5", 0.8],
-  ["90%", 0.9],
-  ["95%", 0.95],
-  ["99%", 0.99],
-  ["99.5%", 0.995],
-  ["99.9%", 0.999],
+  ["Quintile 2", 200],
+  ["Quintile 3", 400],
+  ["Quintile 4", 600],
+  ["Quintile 5", 800],
+  ["90%", 900],
+  ["95%", 950],
+  ["99%", 990],
+  ["99.5%", 995],
+  ["99.9%", 999],
 ];
 
 export class Measurements {
@@ -35,14 +36,15 @@ export class Measurements {
   summary(): readonly Measurement[] {
     if (this.#values.length === 0) return [];
     const sorted = [...this.#values].sort((one, other) => one - other);
-    const at = (share: number): number => sorted[Math.min(Math.floor(share * sorted.length), sorted.length - 1)] ?? 0;
+    const at = (share: number): number =>
+      sorted[Math.min(Math.floor((share * sorted.length) / 1000), sorted.length - 1)] ?? 0;
     const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
     return [
       { key: "Mean", value: Math.floor(mean) },
-      { key: "Median", value: at(0.5) },
+      { key: "Median", value: at(500) },
       { key: "Fastest", value: at(0) },
-      ...percentiles.map(([key, share]) => ({ key, value: at(share) })),
-      { key: "Highest", value: at(1) },
+      ...shares.map(([key, share]) => ({ key, value: at(share) })),
+      { key: "Highest", value: at(1000) },
     ];
   }
 }

@@ -6,6 +6,8 @@ export interface IncomingEvent<Payload> {
   readonly id: string;
   /** Where the group stands when it has had this event: a revision, or a position of `$all`. */
   readonly position: bigint;
+  /** Revision of the original event, in whatever stream it lies. */
+  readonly revision: bigint;
   /** Name of the stream that decides which consumer a pinned event goes to. */
   readonly source: string;
   readonly payload: Payload;
@@ -15,12 +17,15 @@ export interface Message<Payload> {
   readonly id: string;
   /** Undefined for a parked message that is replayed: it has no place among the group's events. */
   readonly position: bigint | undefined;
+  readonly revision: bigint;
   /** Where the group stood before this event; undefined for its very first one. */
   readonly previousPosition: bigint | undefined;
   /** Counts the events that the group has met, matching or not. */
   readonly sequence: number;
   readonly source: string;
   readonly payload: Payload;
+  /** Of `source`, once a pinned group has asked for it. */
+  bucket: number | undefined;
   retryCount: number;
   /** Milliseconds; when it will be taken back if it is not acknowledged. */
   expires: number;

@@ -3,13 +3,16 @@
  * hands the messages back and truncates the stream at once, as the real server does.
  */
 import { randomUUID } from "node:crypto";
-import { decodeRecord, originalEvent, recordId, type ResolvedEvent } from "../log/event.ts";
+import { decodeRecord, originalEvent, type ResolvedEvent } from "../log/event.ts";
 import type { EventLog } from "../log/event-log.ts";
 import { metadataStreamOf, systemTypes } from "../log/system-streams.ts";
 import { parkedStream, type GroupKey } from "./group-key.ts";
 
 const pageEvents = 100;
 const attempts = 5;
+
+/** What the real server writes with `$tb`: parked messages are for administrators. */
+const administrators = { $r: "$admins", $w: "$admins", $d: "$admins", $mr: "$admins", $mw: "$admins" };
 
 export class ParkedMessages {
   readonly #log: EventLog;
@@ -43,7 +46,8 @@ export class ParkedMessages {
             JSON.stringify({
               added: new Date().toISOString(),
               reason,
-              subscriptionEventNumber: Number(original.revision),
+              // Without it for revision 0, as the real server writes no zeros.
+              ...(original.revision === 0n ? {} : { subscriptionEventNumber: Number(original.revision) }),
             }),
           ),
         },
@@ -63,18 +67,18 @@ export class ParkedMessages {
    * Calls back with each parked message up to `stopAt` (exclusive; undefined: all that there are), then truncates the
    * stream there.
    */
-  async replay(stopAt: bigint | undefined, again: (id: string, resolved: ResolvedEvent) => void): Promise<void> {
+  async replay(stopAt: bigint | undefined, again: (parked: ResolvedEvent) => void): Promise<void> {
     const last = this.#log.lastRevision(this.#stream);
     if (last < 0n) return;
     const end = stopAt === undefined || stopAt > last + 1n ? last + 1n : stopAt;
     const start = this.#truncatedBefore();
-    if (end <= start) return;
+    if (end < start || end === 0n) return;
     let next: bigint | undefined = start;
     while (next !== undefined && next < end) {
       const page = this.#log.streams.forwards(this.#stream, next, pageEvents);
       if (page.kind !== "page") break;
       for (const link of page.events) {
-        if (link.revision < end) again(recordId(link.record), this.#log.resolve(link, true));
+        if (link.revision < end) again(this.#log.resolve(link, true));
       }
       next = page.next;
     }
@@ -86,7 +90,7 @@ export class ParkedMessages {
           id: randomUUID(),
           type: systemTypes.metadata,
           isJson: true,
-          data: Buffer.from(`{"$tb":${end}}`),
+          data: Buffer.from(JSON.stringify({ $tb: Number(end), $acl: administrators })),
           metadata: new Uint8Array(0),
         },
       ],

@@ -4,72 +4,84 @@
  * later ones of other buckets overtake it.
  */
 import type { Consumer } from "./consumer.ts";
-import type { Choice, ConsumerStrategy } from "./consumer-strategies.ts";
+import { noCapacity, type Choice, type ConsumerStrategy } from "./consumer-strategies.ts";
 import type { Message } from "./message.ts";
-import { xxHash32 } from "./xx-hash.ts";
+import { streamHash } from "./stream-hash.ts";
 
 const bucketCount = 1024;
 
+interface Bucket<Payload> {
+  owner: Consumer<Payload>;
+  inFlight: number;
+}
+
 export class PinnedStrategy<Payload> implements ConsumerStrategy<Payload> {
-  #consumers: Consumer<Payload>[] = [];
-  readonly #owners = new Map<number, Consumer<Payload>>();
+  /** How many buckets each consumer owns, in the order in which they came. */
+  readonly #loads = new Map<Consumer<Payload>, number>();
+  readonly #buckets = new Map<number, Bucket<Payload>>();
 
-  get consumers(): readonly Consumer<Payload>[] {
-    return this.#consumers;
-  }
-
+  /** Whoever owns more than an even share gives the newcomer what is above it, first what has nothing in flight. */
   add(consumer: Consumer<Payload>): void {
-    this.#consumers.push(consumer);
-    const share = Math.floor(this.#owners.size / this.#consumers.length);
-    for (let moved = 0; moved < share; moved += 1) {
-      const bucket = this.#bucketOf(this.#mostLoaded(consumer));
-      if (bucket === undefined) return;
-      this.#owners.set(bucket, consumer);
+    const others = [...this.#loads];
+    this.#loads.set(consumer, 0);
+    const share = Math.ceil(this.#buckets.size / this.#loads.size);
+    for (const [owner, load] of others) {
+      for (const bucket of this.#idlestOf(owner, load - share)) this.#assign(bucket, consumer);
     }
   }
 
   remove(consumer: Consumer<Payload>): void {
-    this.#consumers = this.#consumers.filter((other) => other !== consumer);
-    for (const [bucket, owner] of this.#owners) if (owner === consumer) this.#owners.delete(bucket);
+    this.#loads.delete(consumer);
+    for (const [number, { owner }] of this.#buckets) if (owner === consumer) this.#buckets.delete(number);
   }
 
   choose(message: Message<Payload>): Choice<Payload> {
-    if (!this.#consumers.some((consumer) => consumer.hasRoom)) return { kind: "no-capacity" };
-    const bucket = xxHash32(message.source) % bucketCount;
-    const consumer = this.#owners.get(bucket) ?? this.#assign(bucket);
-    if (consumer === undefined) return { kind: "no-capacity" };
-    return consumer.hasRoom ? { kind: "consumer", consumer } : { kind: "wait" };
+    if (!this.#hasRoom()) return noCapacity;
+    message.bucket ??= streamHash(message.source) % bucketCount;
+    const bucket = this.#buckets.get(message.bucket) ?? this.#open(message.bucket);
+    if (bucket === undefined) return noCapacity;
+    if (!bucket.owner.hasRoom) return { kind: "wait" };
+    bucket.inFlight += 1;
+    return { kind: "consumer", consumer: bucket.owner };
   }
 
-  #assign(bucket: number): Consumer<Payload> | undefined {
-    const loads = this.#loads();
+  /** A message that is in flight to a former owner of its bucket goes on counting for the bucket, as on the real server. */
+  released(consumer: Consumer<Payload>, message: Message<Payload>): void {
+    const bucket = message.bucket === undefined ? undefined : this.#buckets.get(message.bucket);
+    if (bucket?.owner === consumer) bucket.inFlight -= 1;
+  }
+
+  #hasRoom(): boolean {
+    for (const consumer of this.#loads.keys()) if (consumer.hasRoom) return true;
+    return false;
+  }
+
+  /** A bucket's first message gives it to the consumer that owns least, of equals to the one that came first. */
+  #open(number: number): Bucket<Payload> | undefined {
     let least: Consumer<Payload> | undefined;
-    for (const consumer of this.#consumers) {
-      if (least === undefined || (loads.get(consumer) ?? 0) < (loads.get(least) ?? 0)) least = consumer;
+    let leastLoad = Infinity;
+    for (const [consumer, load] of this.#loads) {
+      if (load < leastLoad) [least, leastLoad] = [consumer, load];
     }
-    if (least !== undefined) this.#owners.set(bucket, least);
-    return least;
+    if (least === undefined) return undefined;
+    const bucket: Bucket<Payload> = { owner: least, inFlight: 0 };
+    this.#buckets.set(number, bucket);
+    this.#loads.set(least, leastLoad + 1);
+    return bucket;
   }
 
-  #mostLoaded(newcomer: Consumer<Payload>): Consumer<Payload> | undefined {
-    const loads = this.#loads();
-    let most: Consumer<Payload> | undefined;
-    for (const consumer of this.#consumers) {
-      if (consumer !== newcomer && (loads.get(consumer) ?? 0) > (most === undefined ? 0 : (loads.get(most) ?? 0))) {
-        most = consumer;
-      }
-    }
-    return most;
+  #assign(bucket: Bucket<Payload>, newcomer: Consumer<Payload>): void {
+    this.#loads.set(bucket.owner, (this.#loads.get(bucket.owner) ?? 0) - 1);
+    this.#loads.set(newcomer, (this.#loads.get(newcomer) ?? 0) + 1);
+    bucket.owner = newcomer;
   }
 
-  #bucketOf(consumer: Consumer<Payload> | undefined): number | undefined {
-    for (const [bucket, owner] of this.#owners) if (owner === consumer) return bucket;
-    return undefined;
-  }
-
-  #loads(): Map<Consumer<Payload>, number> {
-    const loads = new Map<Consumer<Payload>, number>();
-    for (const owner of this.#owners.values()) loads.set(owner, (loads.get(owner) ?? 0) + 1);
-    return loads;
+  #idlestOf(owner: Consumer<Payload>, count: number): readonly Bucket<Payload>[] {
+    if (count <= 0) return [];
+    return [...this.#buckets]
+      .filter(([, bucket]) => bucket.owner === owner)
+      .sort(([one, { inFlight: ofOne }], [other, { inFlight: ofOther }]) => ofOne - ofOther || one - other)
+      .slice(0, count)
+      .map(([, bucket]) => bucket);
   }
 }

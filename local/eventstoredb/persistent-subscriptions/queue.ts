@@ -27,15 +27,19 @@ export class Queue<Item> {
     return item;
   }
 
-  /** Puts an item before the first one from the back that `isAfter` it. */
-  insert(item: Item, isAfter: (other: Item) => boolean): void {
-    let at = this.#items.length;
-    while (at > this.#head) {
-      const other = this.#items[at - 1];
-      if (other === undefined || !isAfter(other)) break;
-      at -= 1;
+  /**
+   * Puts an item before the first one that `is` "later"; at the end if none is. Items that are "neither" have no order;
+   * the others have to stand in it.
+   */
+  insert(item: Item, is: (other: Item) => "earlier" | "later" | "neither"): void {
+    let place = this.#items.length;
+    for (let at = this.#items.length - 1; at >= this.#head; at -= 1) {
+      const other = this.#items[at];
+      const order = other === undefined ? "earlier" : is(other);
+      if (order === "earlier") break;
+      if (order === "later") place = at;
     }
-    this.#items.splice(at, 0, item);
+    this.#items.splice(place, 0, item);
   }
 
   /** Offers the items in order. "taken" leaves the queue, "kept" stays, "stop" stays and ends the pass. */

@@ -1,25 +1,32 @@
-/** Items since the last question, and how many a second that makes. */
-interface Sample {
-  readonly total: number;
-  readonly at: number;
+/** Items since the last question about a group, and how many a second that makes: of the group, and of each consumer. */
+export interface Rate {
+  readonly count: number;
+  readonly perSecond: number;
+}
+
+interface Measured {
+  /** Milliseconds. */
+  readonly startedAt: number;
 }
 
 export class Rates {
   readonly #now: () => number;
-  readonly #samples = new WeakMap<object, Sample>();
-  readonly #started: number;
+  readonly #askedAt = new WeakMap<Measured, number>();
+  readonly #totals = new WeakMap<object, number>();
 
   constructor(now: () => number) {
     this.#now = now;
-    this.#started = now();
   }
 
-  measure(subject: object, total: number): { readonly count: number; readonly perSecond: number } {
-    const at = this.#now();
-    const before = this.#samples.get(subject) ?? { total: 0, at: this.#started };
-    this.#samples.set(subject, { total, at });
-    const count = total - before.total;
-    const elapsed = at - before.at;
-    return { count, perSecond: elapsed > 0 ? Math.trunc((count * 1000) / elapsed) : 0 };
+  /** All rates of one answer are over the same time, even of a consumer that came in the middle of it. */
+  since(group: Measured): (subject: object, total: number) => Rate {
+    const now = this.#now();
+    const elapsed = now - (this.#askedAt.get(group) ?? group.startedAt);
+    this.#askedAt.set(group, now);
+    return (subject, total) => {
+      const count = total - (this.#totals.get(subject) ?? 0);
+      this.#totals.set(subject, total);
+      return { count, perSecond: elapsed > 0 ? Math.trunc((count * 1000) / elapsed) : 0 };
+    };
   }
 }

@@ -20,17 +20,26 @@ export interface GroupSettings {
   readonly consumerStrategy: ConsumerStrategyName;
 }
 
-/** Why the settings cannot be used, in the real server's words; undefined where they can. */
+const least: readonly (readonly [keyof GroupSettings, string])[] = [
+  ["historyBufferSize", "Buffer Size"],
+  ["readBatchSize", "Read Batch Size"],
+  ["liveBufferSize", "Live Buffer Size"],
+  ["maxSubscriberCount", "Max Subscriber Count"],
+  ["maxRetryCount", "Max Retry Count"],
+  ["messageTimeout", "Message Timeout"],
+  ["checkPointAfter", "Check Point After"],
+  ["minCheckPointCount", "Min Check Point Count"],
+  ["maxCheckPointCount", "Max Check Point Count"],
+];
+
+/**
+ * Why the settings cannot be used; undefined where they can. Of a batch that is no smaller than the buffer the real server
+ * says so in these words; numbers below zero it takes, and what becomes of the group then nobody knows.
+ */
 export const settingsFault = (settings: GroupSettings): string | undefined => {
-  if (settings.historyBufferSize <= 0) return "Buffer Size must be positive";
-  if (settings.readBatchSize <= 0) return "Read Batch Size must be positive";
-  if (settings.liveBufferSize < 0) return "Live Buffer Size must not be negative";
-  if (settings.maxSubscriberCount < 0) return "Max Subscriber Count must not be negative";
-  if (settings.maxRetryCount < 0) return "Max Retry Count must not be negative";
-  if (settings.messageTimeout < 0) return "Message Timeout must not be negative";
-  if (settings.checkPointAfter < 0) return "Check Point After must not be negative";
-  if (settings.minCheckPointCount < 0 || settings.maxCheckPointCount < 0)
-    return "Check Point Count must not be negative";
-  if (settings.historyBufferSize <= settings.readBatchSize) return "BufferSize must be larger than ReadBatchSize";
-  return undefined;
+  if (settings.readBatchSize >= settings.historyBufferSize) {
+    return "Specified argument was out of the range of valid values. (Parameter 'ReadBatchSize may not be greater than or equal to BufferSize')";
+  }
+  const negative = least.find(([name]) => Number(settings[name]) < 0);
+  return negative === undefined ? undefined : `${negative[1]} must not be negative`;
 };

@@ -28,7 +28,7 @@ export class PersistentSubscriptions {
   readonly #stopListening: () => void;
   #groups = new Map<string, Group>();
   /** By what they read. A source whose groups were all deleted stays: it is known to have had some. */
-  #bySource = new Map<string, Set<Group>>();
+  #bySource = new Map<string, Group[]>();
   #changes: Promise<unknown> = Promise.resolve();
   #stopped = false;
 
@@ -43,16 +43,26 @@ export class PersistentSubscriptions {
     this.#timer.unref();
   }
 
-  /** @throws UnsupportedRegexError */
+  /**
+   * The group begins before the list is written: the event that brings the list is the first that one to `$all` from
+   * the end is sent, as on the real server.
+   * @throws UnsupportedRegexError
+   */
   create(definition: GroupDefinition): Promise<GroupOutcome> {
     return this.#change(async () => {
+      const wrongStart = this.#startFault(definition);
+      if (wrongStart !== undefined) return { kind: "failed", reason: wrongStart };
       if (this.#groups.has(groupId(definition))) return { kind: "exists" };
-      // Before it is written down: a list with a filter that cannot be used would keep the server from starting.
-      if (definition.filter !== undefined) this.#log.filter(definition.filter);
-      const reason = this.#fault(definition);
+      const reason = settingsFault(definition.settings);
       if (reason !== undefined) return { kind: "failed", reason };
-      await saveConfiguration(this.#log, [...this.#definitions(), definition]);
-      this.#add(definition);
+      const group = this.#add(definition);
+      try {
+        await this.#save();
+      } catch (error) {
+        this.#remove(group);
+        await group.stop();
+        throw error;
+      }
       return done;
     });
   }
@@ -63,25 +73,26 @@ export class PersistentSubscriptions {
       const group = this.#groups.get(groupId(key));
       if (group === undefined) return doesNotExist;
       const definition = { ...group.definition, settings };
-      const reason = this.#fault(definition);
+      const reason = this.#startFault(definition) ?? settingsFault(settings);
       if (reason !== undefined) return { kind: "failed", reason };
-      const others = this.#definitions().filter((other) => groupId(other) !== groupId(key));
-      await saveConfiguration(this.#log, [...others, definition]);
-      this.#remove(group);
       await group.stop();
       this.#add(definition);
+      await this.#save();
       return done;
     });
   }
 
+  /**
+   * The group's streams go before the group leaves the list: after a crash in between it starts anew, or is gone, and
+   * one that is created under its name finds no checkpoint of it.
+   */
   delete(key: GroupKey): Promise<GroupOutcome> {
     return this.#change(async () => {
       const group = this.#groups.get(groupId(key));
       if (group === undefined) return doesNotExist;
-      const others = this.#definitions().filter((other) => groupId(other) !== groupId(key));
-      await saveConfiguration(this.#log, others);
       this.#remove(group);
       await group.delete();
+      await this.#save();
       return done;
     });
   }
@@ -115,11 +126,11 @@ export class PersistentSubscriptions {
     return this.#groups.get(groupId(key));
   }
 
-  /** The groups of one source, or of all. Undefined for a source that never had one. */
+  /** The groups of one source, or of all, by source. Undefined for a source that never had one. */
   list(source?: string): readonly Group[] | undefined {
-    if (source === undefined) return [...this.#groups.values()];
-    const groups = this.#bySource.get(source);
-    return groups === undefined ? undefined : [...groups];
+    if (source !== undefined) return this.#bySource.get(source);
+    const sources = [...this.#bySource].sort(([one], [other]) => (one < other ? -1 : 1));
+    return sources.flatMap(([, groups]) => groups);
   }
 
   /** Drops every consumer and starts all groups again from what is written down. */
@@ -151,37 +162,47 @@ export class PersistentSubscriptions {
     return result;
   }
 
-  #fault({ source, settings }: GroupDefinition): string | undefined {
-    const last = this.#log.all.lastPosition();
-    if (source === allSource && settings.startFrom !== "end" && settings.startFrom > last) {
-      return `StartFrom position (${settings.startFrom}) is greater than the last position (${last}).`;
-    }
-    return settingsFault(settings);
+  #startFault({ source, settings: { startFrom } }: GroupDefinition): string | undefined {
+    if (source !== allSource || startFrom === "end" || startFrom <= this.#log.all.lastPosition()) return undefined;
+    return "Invalid Start From position: commit position must be less than or equal to the last commit position in the transaction file.";
   }
 
-  #definitions(): readonly GroupDefinition[] {
-    return [...this.#groups.values()].map((group) => group.definition);
+  #save(): Promise<void> {
+    return saveConfiguration(
+      this.#log,
+      [...this.#groups.values()].map((group) => group.definition),
+    );
   }
 
   #load(): void {
     for (const definition of loadConfiguration(this.#log)) this.#add(definition);
   }
 
-  #add(definition: GroupDefinition): void {
+  /** A group of the same name has been stopped, and gives up its place. */
+  #add(definition: GroupDefinition): Group {
     const group = new Group(this.#log, definition, this.#now);
+    const before = this.#groups.get(groupId(definition));
     this.#groups.set(groupId(definition), group);
-    const groups = this.#bySource.get(definition.source) ?? new Set();
-    this.#bySource.set(definition.source, groups.add(group));
+    const others = this.#bySource.get(definition.source) ?? [];
+    this.#bySource.set(
+      definition.source,
+      before === undefined ? [...others, group] : others.map((other) => (other === before ? group : other)),
+    );
+    return group;
   }
 
   #remove(group: Group): void {
+    const { source } = group.definition;
     this.#groups.delete(groupId(group.definition));
-    this.#bySource.get(group.definition.source)?.delete(group);
+    this.#bySource.set(
+      source,
+      (this.#bySource.get(source) ?? []).filter((other) => other !== group),
+    );
   }
 
   #committed({ events, streams }: Commit): void {
     const ofAll = this.#bySource.get(allSource);
-    if (ofAll !== undefined && ofAll.size > 0) {
+    if (ofAll !== undefined && ofAll.length > 0) {
       for (const event of events) {
         if (this.#log.all.isHidden(event)) continue;
         for (const group of ofAll) group.committed(event);
@@ -189,7 +210,7 @@ export class PersistentSubscriptions {
     }
     for (const stream of streams) {
       const groups = this.#bySource.get(stream);
-      if (groups === undefined || groups.size === 0) continue;
+      if (groups === undefined || groups.length === 0) continue;
       const streamId = this.#log.streamId(stream);
       for (const event of events) {
         if (event.streamId === streamId) for (const group of groups) group.committed(event);

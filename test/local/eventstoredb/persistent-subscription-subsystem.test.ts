@@ -42,7 +42,6 @@ const joinAs =
     const consumer: GroupConsumer = {
       id,
       bufferSize: 10,
-      from: "",
       username: "",
       connectionName: "",
       deliver: () => undefined,
