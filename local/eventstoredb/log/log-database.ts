@@ -2,7 +2,7 @@
  * The database file behind the log: its tables, its lock and its refusals. Everything is on disk (fsync) when a
  * transaction has committed. The lock is SQLite's own file lock, so it ends with the process that holds it.
  */
-import { existsSync, linkSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { makeDataDirectory } from "../../data-directory.ts";
@@ -99,6 +99,13 @@ const create = (file: string): void => {
   } finally {
     rmSync(fresh, { force: true });
     rmSync(`${fresh}-journal`, { force: true });
+  }
+};
+
+/** What was killed in the middle of making a file has left its part. One that is at it still finds the file there. */
+const removeUnfinished = (directory: string): void => {
+  for (const name of readdirSync(directory)) {
+    if (name.startsWith(`${databaseFileName}.new-`)) rmSync(join(directory, name), { force: true });
   }
 };
 
@@ -243,6 +250,7 @@ export const openLogDatabase = (directory: string | undefined): DatabaseSync => 
     else create(file);
     database = new DatabaseSync(file);
     prepare(database, file);
+    removeUnfinished(directory);
     return database;
   } catch (error) {
     database?.close();

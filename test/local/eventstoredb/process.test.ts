@@ -110,6 +110,14 @@ test("a second server on one directory is refused, in another process and in thi
   await second.stop();
 });
 
+test("what a start left that was killed while it made the file is taken away by the next one", async () => {
+  const data = directory();
+  await mkdir(data);
+  await writeFile(join(data, "event-store.db.new-1"), "half");
+  await (await startEventStore({ dataDirectory: data })).stop();
+  expect(await readdir(data)).toEqual(["event-store.db"]);
+});
+
 test("the lock holds through a symbolic link, too", async () => {
   const data = directory();
   const link = directory();
