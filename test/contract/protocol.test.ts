@@ -10,7 +10,15 @@ import streamsGrpc from "@eventstore/db-client/generated/streams_grpc_pb.js";
 import streams from "@eventstore/db-client/generated/streams_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { beforeAll, describe, expect, test } from "vitest";
-import { collect, event, events, eventually, newStream, sleep } from "../local/eventstoredb/event-store-for-test.ts";
+import {
+  collect,
+  event,
+  events,
+  eventually,
+  newStream,
+  rejection,
+  sleep,
+} from "../local/eventstoredb/event-store-for-test.ts";
 import { useServerUnderTest } from "./server-under-test.ts";
 
 const store = useServerUnderTest();
@@ -207,6 +215,58 @@ describe("BatchAppend", () => {
     ).toEqual([[id, "type.googleapis.com/event_store.client.Timeout"]]);
   });
 
+  test("an append that cannot succeed is answered with its first wrong chunk, and what else comes of it is ignored", async () => {
+    const stream = newStream();
+    const call = raw.batchAppend(store.metadata);
+    const found = new Map<string, string>();
+    call
+      .on("error", () => undefined)
+      .on("data", (response: streams.BatchAppendResp) => {
+        const id = response.getCorrelationId()?.getString() ?? "";
+        expect(found.has(id)).toBe(false);
+        found.set(id, response.hasSuccess() ? "success" : (response.getError()?.getDetails()?.getTypeName() ?? ""));
+      });
+    const large = message();
+    large.setData(new Uint8Array(1024 * 1024 + 1));
+    const bad = message();
+    bad.setId(uuid("nonsense"));
+    const unexpected = options(stream);
+    unexpected.clearAny();
+    const beyond = options(stream);
+    beyond.setStreamPosition("18446744073709551614");
+    const [tooLarge, badId, noRevision, beyondAll, good] = Array.from({ length: 5 }, () => randomUUID());
+    const first = [
+      batch((request) => request.setOptions(options(stream)).addProposedMessages(large), tooLarge),
+      batch((request) => request.setOptions(options(stream)).addProposedMessages(bad), badId),
+      batch((request) => request.setOptions(unexpected).addProposedMessages(message()), noRevision),
+      batch((request) => request.setOptions(beyond).addProposedMessages(message()), beyondAll),
+    ];
+    for (const request of first) call.write(request);
+    await eventually(
+      () => found.size === first.length,
+      () => `${found.size} of ${first.length} answers`,
+    );
+    for (const id of [tooLarge, noRevision, beyondAll]) {
+      call.write(batch((request) => request.setIsFinal(true).addProposedMessages(message()), id));
+    }
+    call.write(
+      batch((request) => request.setOptions(options(stream)).setIsFinal(true).addProposedMessages(message()), good),
+    );
+    await eventually(
+      () => found.size > first.length,
+      () => "an answer to the good one",
+    );
+    call.end();
+    expect(Object.fromEntries(found)).toEqual({
+      [tooLarge ?? ""]: "event_store.client.MaximumAppendSizeExceeded",
+      [badId ?? ""]: "event_store.client.BadRequest",
+      [noRevision ?? ""]: "event_store.client.BadRequest",
+      [beyondAll ?? ""]: "event_store.client.BadRequest",
+      [good ?? ""]: "success",
+    });
+    expect(await collect(store.client.readStream(stream))).toHaveLength(1);
+  });
+
   test("each append is answered once, with its own correlation id, bad ones too, and the call goes on", async () => {
     const stream = newStream();
     const call = raw.batchAppend();
@@ -260,25 +320,176 @@ describe("BatchAppend", () => {
   });
 });
 
-test("Append names the property that is missing", async () => {
-  const error = await new Promise<ServiceError | null>((resolve) => {
-    const call = raw.append((failure) => resolve(failure));
-    const first = new streams.AppendReq();
-    const appendOptions = new streams.AppendReq.Options();
-    appendOptions.setStreamIdentifier(identifier(newStream()));
-    appendOptions.setAny(new shared.Empty());
-    first.setOptions(appendOptions);
-    const second = new streams.AppendReq();
-    const proposed = new streams.AppendReq.ProposedMessage();
-    proposed.setId(uuid(randomUUID()));
-    second.setProposedMessage(proposed);
+const appendOptions = (stream: string): streams.AppendReq => {
+  const options = new streams.AppendReq.Options();
+  options.setStreamIdentifier(identifier(stream));
+  options.setAny(new shared.Empty());
+  const request = new streams.AppendReq();
+  request.setOptions(options);
+  return request;
+};
+const proposal = (data: string | Uint8Array, contentType = "application/json", type = "t"): streams.AppendReq => {
+  const proposed = new streams.AppendReq.ProposedMessage();
+  proposed.setId(uuid(randomUUID()));
+  proposed.getMetadataMap().set("type", type).set("content-type", contentType);
+  proposed.setData(Buffer.from(data));
+  const request = new streams.AppendReq();
+  request.setProposedMessage(proposed);
+  return request;
+};
+/** Sends the messages and, unless `ends` is false, ends the call. */
+const appendRaw = (messages: readonly streams.AppendReq[], ends = true): Promise<streams.AppendResp> =>
+  new Promise((resolve, reject) => {
+    const call = raw.append(store.metadata, (error, response) => {
+      if (error === null) resolve(response);
+      else reject(error);
+    });
     call.on("error", () => undefined);
-    call.write(first);
-    call.write(second);
-    call.end();
+    for (const message of messages) call.write(message);
+    if (ends) call.end();
   });
+
+describe("Append", () => {
+  test("that grows too large fails before its client has finished", async () => {
+    const half = new Uint8Array(512 * 1024 + 1);
+    const unfinished = appendRaw([appendOptions(newStream()), proposal(half), proposal(half)], false);
+    await expect(unfinished).rejects.toMatchObject({ code: 3, details: "Maximum Append Size of 1048576 Exceeded." });
+  });
+
+  test("wants to be told where to append and what to expect, first", async () => {
+    const withoutRevision = appendOptions(newStream());
+    withoutRevision.getOptions()?.clearAny();
+    await expect(appendRaw([withoutRevision])).rejects.toMatchObject({ code: 3 });
+    for (const messages of [[], [proposal("{}")], [appendOptions("")], [appendOptions("s"), appendOptions("s")]]) {
+      await expect(appendRaw(messages)).rejects.toMatchObject({
+        code: 2,
+        details: "Exception was thrown by handler.",
+      });
+    }
+  });
+
+  test("at the largest revision expects no stream, at others beyond 2^63-1 fails", async () => {
+    const stream = newStream();
+    const at = (revision: string): streams.AppendReq => {
+      const request = appendOptions(stream);
+      request.getOptions()?.setRevision(revision);
+      return request;
+    };
+    await expect(appendRaw([at("18446744073709551614"), proposal("{}")])).rejects.toMatchObject({ code: 2 });
+    const first = await appendRaw([at("18446744073709551615"), proposal("{}")]);
+    expect(first.getSuccess()?.getCurrentRevision()).toBe("0");
+    const second = await appendRaw([at("18446744073709551615"), proposal("{}")]);
+    expect(second.getWrongExpectedVersion()?.getCurrentRevision()).toBe("0");
+  });
+});
+
+test("a link that says that it is JSON is a link all the same", async () => {
+  const [target, links] = [newStream(), newStream("links")];
+  await store.client.appendToStream(target, event("target"));
+  await appendRaw([appendOptions(links), proposal(`0@${target}`, "application/json", "$>")]);
+  const [read] = await responses(readRequest(links, (options) => options.setResolveLinks(true)));
+  expect(read?.getEvent()?.getEvent()?.getMetadataMap().get("type")).toBe("target");
+  expect(read?.getEvent()?.getLink()?.getMetadataMap().get("content-type")).toBe("application/json");
+});
+
+describe("metadata, to the byte", () => {
+  const write = (stream: string, text: string, contentType?: string): Promise<unknown> =>
+    appendRaw([appendOptions(`$$${stream}`), proposal(text, contentType, "$metadata")]);
+  const backwardsFromEnd = (options: streams.ReadReq.Options): void => {
+    options.getStream()?.setEnd(new shared.Empty());
+    options.setReadDirection(streams.ReadReq.Options.ReadDirection.BACKWARDS);
+  };
+  const lastMetadata = async (stream: string): Promise<[data: string, contentType: string | undefined]> => {
+    const [response] = await responses(readRequest(`$$${stream}`, backwardsFromEnd));
+    const record = response?.getEvent()?.getEvent();
+    return [Buffer.from(record?.getData_asU8() ?? "").toString(), record?.getMetadataMap().get("content-type")];
+  };
+
+  test("a soft delete", async () => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(2));
+    await store.client.setStreamMetadata(stream, { maxCount: 10, colour: "blue" });
+    await store.client.deleteStream(stream);
+    expect(await lastMetadata(stream)).toEqual(['{"$tb":9223372036854775807}', "application/json"]);
+    await store.client.appendToStream(stream, event());
+    expect(await lastMetadata(stream)).toEqual(['{"$tb":2}', "application/json"]);
+  });
+
+  test.each([
+    [
+      "other keys and the place of $tb",
+      '{ "a":"b", "$tb":9223372036854775807,"c":[1, {"d":null}] }',
+      '{"a":"b","$tb":2,"c":[1,{"d":null}]}',
+    ],
+    [
+      "numbers beyond what JavaScript counts exactly",
+      '{"$tb":9223372036854775807,"n":12345678901234567890}',
+      '{"$tb":2,"n":12345678901234567890}',
+    ],
+    [
+      "doubles, in .NET's notation",
+      '{"$tb":9223372036854775807,"n":[1.50,2e3,1e21,0.00001,0.1]}',
+      '{"$tb":2,"n":[1.5,2000.0,1E+21,1E-05,0.1]}',
+    ],
+    [
+      "dates, without zeros at their end",
+      '{"$tb":9223372036854775807,"d":["2024-05-01T12:00:00.000Z","2024-05-01T12:00:00.250Z"]}',
+      '{"$tb":2,"d":["2024-05-01T12:00:00Z","2024-05-01T12:00:00.25Z"]}',
+    ],
+  ])("what an append to a soft-deleted stream keeps: %s", async (_name, before, after) => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, events(2));
+    await write(stream, before);
+    await store.client.appendToStream(stream, event());
+    expect(await lastMetadata(stream)).toEqual([after, "application/json"]);
+  });
+
+  test.each([
+    ["JSON", '{"colour":"blue"}', "application/json", ['{"colour":"blue","$tb":2}', "application/json"], []],
+    [
+      "JSON that does not say so",
+      '{"colour":"blue"}',
+      "application/octet-stream",
+      ['{"colour":"blue","$tb":2}', "application/json"],
+      [],
+    ],
+    ["what is no JSON", "blue", "application/octet-stream", ["blue", "application/octet-stream"], ["0", "1"]],
+    ["what is no JSON object", "[1]", "application/json", ["[1]", "application/json"], ["0", "1"]],
+  ])(
+    "what a write of %s as metadata makes of a soft-deleted stream",
+    async (_name, text, contentType, last, visible) => {
+      const stream = newStream();
+      await store.client.appendToStream(stream, events(2));
+      await store.client.deleteStream(stream);
+      await write(stream, text, contentType);
+      expect(await lastMetadata(stream)).toEqual(last);
+      const read = await responses(readRequest(stream));
+      expect(read.map((response) => response.getEvent()?.getEvent()?.getStreamRevision())).toEqual(visible);
+    },
+  );
+});
+
+test("a delete that does not say what it expects is refused", async () => {
+  const stream = newStream();
+  await store.client.appendToStream(stream, event());
+  const options = new streams.DeleteReq.Options();
+  options.setStreamIdentifier(identifier(stream));
+  const request = new streams.DeleteReq();
+  request.setOptions(options);
+  const error = await new Promise<ServiceError | null>((resolve) => raw.delete(request, store.metadata, resolve));
   expect(error?.code).toBe(3);
-  expect(error?.metadata.get("exception")).toEqual(["missing-required-metadata-property"]);
+  expect(await collect(store.client.readStream(stream))).toHaveLength(1);
+});
+
+test("Append names the property that is missing", async () => {
+  const incomplete = new streams.AppendReq();
+  const proposed = new streams.AppendReq.ProposedMessage();
+  proposed.setId(uuid(randomUUID()));
+  incomplete.setProposedMessage(proposed);
+  const error = await rejection(appendRaw([appendOptions(newStream()), incomplete]));
+  expect(error).toMatchObject({ code: 3, details: "Required Metadata Property 'type' is missing." });
+  const { metadata } = error as ServiceError;
+  expect(metadata.get("exception")).toEqual(["missing-required-metadata-property"]);
 });
 
 test("server features: lower-case names, three-part version, what each method can do", async () => {

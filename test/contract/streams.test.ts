@@ -181,6 +181,50 @@ describe("retention", () => {
     expect(await read(stream)).toEqual([0n, 1n, 2n]);
   });
 
+  test.each([
+    ['{"$maxCount":1}', [2n]],
+    ['{"$maxCount":-1,"$tb":1}', [1n, 2n]],
+    ['{"$maxAge":0,"$tb":1}', [1n, 2n]],
+    ['{"$tb":-1,"$maxCount":1}', [2n]],
+    ['{"$cacheControl":0,"$tb":1}', [1n, 2n]],
+    ['{"anything":{"at":["all"]},"$tb":1}', [1n, 2n]],
+    ['{"$acl":{"$r":"a","$w":["b","c"]},"$tb":1}', [1n, 2n]],
+    ['{"$acl":{"$r":1},"$tb":1}', "everything"],
+    ['{"$acl":{"$unknown":"a"},"$tb":1}', "everything"],
+    ['{"$acl":"a","$tb":1}', "everything"],
+    ['{"$acl":null,"$tb":1}', "everything"],
+    ['{"$tb":null}', "everything"],
+    ['{"$tb":1.5}', "everything"],
+    ['{"$tb":1,"$maxCount":true}', "everything"],
+    ['{"$tb":1,"$maxAge":"1"}', "everything"],
+    ['{"$tb":1,"$maxAge":1e13}', "everything"],
+    ['{"$tb":1,"$cacheControl":{}}', "everything"],
+    ['{"$tb":1e30}', "everything"],
+    ['[{"$tb":1}]', "everything"],
+    ['"$tb"', "everything"],
+  ] as const)("metadata %s leaves %s", async (text, visible) => {
+    const stream = await streamOf(3);
+    await store.client.appendToStream(`$$${stream}`, metadataEvent(text));
+    expect(await read(stream)).toEqual(visible === "everything" ? [0n, 1n, 2n] : visible);
+  });
+
+  test("$maxCount and $tb as read from every revision, both ways, with every count", async () => {
+    const stream = await streamOf(6);
+    await store.client.setStreamMetadata(stream, { truncateBefore: 1, maxCount: 3 });
+    const visible = [3n, 4n, 5n];
+    for (let from = 0n; from < 8n; from += 1n) {
+      for (const maxCount of [1, 2, 4]) {
+        const forwards = visible.filter((revision) => revision >= from).slice(0, maxCount);
+        expect(await read(stream, { fromRevision: from, maxCount })).toEqual(forwards);
+        const backwards = visible
+          .filter((revision) => revision <= from)
+          .reverse()
+          .slice(0, maxCount);
+        expect(await read(stream, { fromRevision: from, maxCount, direction: BACKWARDS })).toEqual(backwards);
+      }
+    }
+  });
+
   test("a metadata stream keeps its last event only, while its revisions count up", async () => {
     const stream = newStream();
     await store.client.setStreamMetadata(stream, { a: 1 });
@@ -200,7 +244,8 @@ describe("soft delete", () => {
   test("hides the stream until it is appended to, which goes on after the last revision", async () => {
     const stream = await streamOf(3);
     const { position } = await store.client.deleteStream(stream, { expectedRevision: 2n });
-    expect(position).toBeDefined();
+    const [metadata] = await collect(store.client.readStream(`$$${stream}`));
+    expect(position).toEqual(eventOf(metadata ?? {}).position);
     expect(await rejection(collect(store.client.readStream(stream)))).toBeInstanceOf(StreamNotFoundError);
     expect(await rawMetadata(stream)).toContain("$tb");
     expect((await store.client.appendToStream(stream, event())).nextExpectedRevision).toBe(3n);
@@ -253,6 +298,38 @@ describe("soft delete", () => {
     const error = await rejection(store.client.deleteStream(newStream()));
     expect(error).toBeInstanceOf(WrongExpectedVersionError);
     if (error instanceof WrongExpectedVersionError) expect(error.actualVersion).toBe(-1n);
+  });
+
+  test("a stream with metadata alone can be deleted, and is then written from its first revision", async () => {
+    const stream = newStream();
+    await store.client.setStreamMetadata(stream, { cacheControl: 10 });
+    await store.client.deleteStream(stream, { expectedRevision: NO_STREAM });
+    expect(await rawMetadata(stream)).toContain("$tb");
+    expect(await rejection(collect(store.client.readStream(stream)))).toBeInstanceOf(StreamNotFoundError);
+    expect((await store.client.appendToStream(stream, event())).nextExpectedRevision).toBe(0n);
+    expect(await read(stream)).toEqual([0n]);
+  });
+
+  test("a stream that exists cannot be deleted where none is expected", async () => {
+    const stream = await streamOf(2);
+    const error = await rejection(store.client.deleteStream(stream, { expectedRevision: NO_STREAM }));
+    expect(error).toBeInstanceOf(WrongExpectedVersionError);
+    if (error instanceof WrongExpectedVersionError)
+      expect([error.expectedVersion, error.actualVersion]).toEqual([-1n, 1n]);
+  });
+
+  test("a deleted stream can be deleted again", async () => {
+    const stream = await streamOf(2);
+    await store.client.deleteStream(stream);
+    await store.client.deleteStream(stream, { expectedRevision: 1n });
+    expect((await read(`$$${stream}`)).at(-1)).toBe(1n);
+    expect(await rejection(collect(store.client.readStream(stream)))).toBeInstanceOf(StreamNotFoundError);
+  });
+
+  test("metadata alone makes no stream that could be read", async () => {
+    const stream = newStream();
+    await store.client.setStreamMetadata(stream, { maxCount: 2 });
+    expect(await rejection(collect(store.client.readStream(stream)))).toBeInstanceOf(StreamNotFoundError);
   });
 
   test("a wrong revision is refused with what was expected and found", async () => {
@@ -367,6 +444,35 @@ describe("links", () => {
       ["$>", undefined],
       ["$>", undefined],
     ]);
+  });
+
+  test.each(["0", "5", " -1 ", "+3"])("that are the revision %j and nothing else have no target", async (data) => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, binaryEvent({ type: "$>", data: Buffer.from(data) }));
+    const [resolved] = await collect(store.client.readStream(stream, { resolveLinkTos: true }));
+    expect(resolved?.event).toBeUndefined();
+    expect(resolved?.link).toMatchObject({ streamId: stream });
+  });
+
+  test("to -1 have the last event for their target", async () => {
+    const target = await streamOf(3);
+    const [resolved] = await collect(store.client.readStream(await linkTo(target, -1n), { resolveLinkTos: true }));
+    expect(resolved?.event).toMatchObject({ streamId: target, revision: 2n });
+  });
+
+  test("to a soft-deleted target come without it, and with it again for what is written later", async () => {
+    const target = await streamOf(1);
+    const links = newStream("links");
+    await store.client.deleteStream(target);
+    await store.client.appendToStream(links, [
+      binaryEvent({ type: "$>", data: Buffer.from(`0@${target}`) }),
+      binaryEvent({ type: "$>", data: Buffer.from(`1@${target}`) }),
+    ]);
+    const targets = async () =>
+      (await collect(store.client.readStream(links, { resolveLinkTos: true }))).map(({ event: one }) => one?.revision);
+    expect(await targets()).toEqual([undefined, undefined]);
+    await store.client.appendToStream(target, event());
+    expect(await targets()).toEqual([undefined, 1n]);
   });
 
   test("a target's name may hold the separator", async () => {

@@ -10,8 +10,9 @@ import { RecentEventIds } from "./recent-event-ids.ts";
 import type { ReplicatedRecord } from "./replication.ts";
 import { checksumOf, recordRoom, verifyRecord } from "./stored-record.ts";
 import type { Stream, StreamDirectory } from "./stream-directory.ts";
-import { isSoftDeleted, softDeleteMetadata, undeleteMetadata } from "./stream-metadata.ts";
+import { isSoftDeleted, softDeleteMetadata } from "./stream-metadata.ts";
 import { isMetadataStream, metadataStreamOf, originalStreamOf, systemTypes } from "./system-streams.ts";
+import { undeleteMetadata } from "./undelete-metadata.ts";
 
 export interface AppendRequest {
   readonly stream: string;
@@ -238,8 +239,9 @@ export class LogWriter {
   }
 
   #undelete(stream: string, from: bigint): void {
-    const raw = this.#directory.rawMetadata(stream);
-    const data = raw === undefined ? undefined : undeleteMetadata(raw, from);
+    // Also of an event that does not say that it is JSON: the real server only tries whether it is.
+    const last = this.#directory.metadataEvent(stream);
+    const data = last === undefined ? undefined : undeleteMetadata(last.data, from);
     if (data !== undefined) this.#writeMetadata(this.#directory.stream(metadataStreamOf(stream)), data, randomUUID());
   }
 

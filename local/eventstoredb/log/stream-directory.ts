@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { BoundedMap } from "./bounded-map.ts";
-import { decodeRecord, tombstoneRevision } from "./event.ts";
+import { decodeRecord, tombstoneRevision, type RecordContents } from "./event.ts";
 import { verifyRecord } from "./stored-record.ts";
 import { noMetadata, parseStreamMetadata, type StreamMetadata } from "./stream-metadata.ts";
 import { isHiddenFromAll, isMetadataStream, metadataStreamOf, originalStreamOf } from "./system-streams.ts";
@@ -102,14 +102,18 @@ export class StreamDirectory {
 
   /** The data of the last metadata event, if that is JSON. */
   rawMetadata(name: string): Uint8Array | undefined {
+    const last = this.metadataEvent(name);
+    return last?.isJson === true ? last.data : undefined;
+  }
+
+  metadataEvent(name: string): RecordContents | undefined {
     const { id } = this.stream(metadataStreamOf(name));
     if (id === 0) return undefined;
     // The columns of the statement, with integers as bigint.
     const row = this.#selectLastRecord.get(id) as Parameters<typeof verifyRecord> | undefined;
     if (row === undefined) return undefined;
     verifyRecord(...row);
-    const contents = decodeRecord(row[6]);
-    return contents.isJson ? contents.data : undefined;
+    return decodeRecord(row[6]);
   }
 
   /** Gives a stream that is about to be written its row. Call inside a transaction. */

@@ -4,6 +4,7 @@
  * right type and out of range is ignored alone.
  */
 import { tombstoneRevision } from "./event.ts";
+import { isObject, NumberText, parseKeepingNumbers } from "./metadata-json.ts";
 
 export interface StreamMetadata {
   readonly maxCount: bigint | undefined;
@@ -19,27 +20,6 @@ export const isSoftDeleted = (metadata: StreamMetadata): boolean => metadata.tru
 
 export const softDeleteMetadata = Buffer.from(`{"$tb":${tombstoneRevision}}`);
 
-/** The JSON text that stood for a number, so that 64-bit values arrive whole. */
-class NumberText {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
-
-interface ReviverContext {
-  readonly source?: string;
-}
-
-const parseKeepingNumbers = (text: string): unknown => {
-  const reviver = (_key: string, value: unknown, context?: ReviverContext): unknown =>
-    typeof value === "number" ? new NumberText(context?.source ?? String(value)) : value;
-  return JSON.parse(text, reviver) as unknown;
-};
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof NumberText);
-
 const integer = (value: unknown): bigint | undefined => {
   if (!(value instanceof NumberText) || !/^-?\d+$/.test(value.text)) return undefined;
   const parsed = BigInt(value.text);
@@ -49,8 +29,9 @@ const integer = (value: unknown): bigint | undefined => {
 const aclRoles = new Set(["$r", "$w", "$d", "$mr", "$mw"]);
 const isRoleList = (value: unknown): boolean =>
   typeof value === "string" || (Array.isArray(value) && value.every((role) => typeof role === "string"));
+/** Unlike the metadata around it, an access list with a key that the server does not know cannot be read. */
 const isAcl = (value: unknown): boolean =>
-  isObject(value) && Object.entries(value).every(([key, roles]) => !aclRoles.has(key) || isRoleList(roles));
+  isObject(value) && Object.entries(value).every(([key, roles]) => aclRoles.has(key) && isRoleList(roles));
 
 /** In seconds: a longer interval does not fit what .NET measures time in. */
 const longestInterval = 922_337_203_685n;
@@ -105,26 +86,3 @@ export const parseStreamMetadata = (data: Uint8Array): StreamMetadata => {
     truncateBefore: atLeast(0n, parsed["$tb"]),
   };
 };
-
-/**
- * The metadata that a write to a soft-deleted stream leaves behind: the same JSON, compact, with `$tb` at `from`. Other
- * keys keep their order and their exact numbers. Undefined when the metadata is no JSON object.
- */
-export const undeleteMetadata = (data: Uint8Array, from: bigint): Buffer | undefined => {
-  const text = Buffer.from(data).toString("utf8");
-  if (!text.trimStart().startsWith("{")) return undefined;
-  let parsed: unknown;
-  try {
-    const rawNumbers = (_key: string, value: unknown, context?: ReviverContext): unknown =>
-      typeof value === "number" && context?.source !== undefined ? rawJson(context.source) : value;
-    parsed = JSON.parse(text, rawNumbers) as unknown;
-  } catch {
-    return undefined;
-  }
-  if (!isObject(parsed)) return undefined;
-  parsed["$tb"] = rawJson(from.toString());
-  return Buffer.from(JSON.stringify(parsed));
-};
-
-/** Node 24 has JSON.rawJSON; TypeScript's library does not declare it yet. */
-const rawJson = (text: string): unknown => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(text);
