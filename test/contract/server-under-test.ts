@@ -19,8 +19,19 @@ export interface ServerUnderTest {
   readonly metadata: Metadata;
 }
 
-/** Call it at the top of a test file; the server is there while its tests run. */
-export const useServerUnderTest = (): ServerUnderTest => {
+/** The administrator of an embedded server in secure mode. */
+const admin = { username: "admin", password: "a password, for tests" };
+
+/** Why tests of users and access lists are left out; undefined against a server that has them. */
+export const withoutUsers = process.env[serverVariable]?.includes("tls=false")
+  ? "the server that was named is insecure: it has no users"
+  : undefined;
+
+/**
+ * Call it at the top of a test file; the server is there while its tests run.
+ * @param mode of the embedded server; one that was named is as it is
+ */
+export const useServerUnderTest = (mode: "insecure" | "secure" = "insecure"): ServerUnderTest => {
   const given = process.env[serverVariable];
   let embedded: EventStoreServer | undefined;
   let client: EventStoreDBClient | undefined;
@@ -28,8 +39,9 @@ export const useServerUnderTest = (): ServerUnderTest => {
   const opened: Client[] = [];
   beforeAll(async () => {
     if (given === undefined) {
-      embedded = await startEventStore();
-      connectionString = embedded.connectionString;
+      const secure = mode === "secure";
+      embedded = await startEventStore(secure ? { security: { adminPassword: admin.password } } : {});
+      connectionString = secure ? embedded.connectionStringFor(admin) : embedded.connectionString;
     }
     client = EventStoreDBClient.connectionString(connectionString);
   });
