@@ -8,8 +8,14 @@ import type { ExpectedRevision } from "../log/expected-revision.ts";
 import type { GroupKey } from "../persistent-subscriptions/group-key.ts";
 import type { GroupRefusal } from "../persistent-subscriptions/subsystem.ts";
 
+/** A status travels in headers: the client's connection ends, with all its calls, at a header of 64 KiB. */
+const bounded = (text: string, length: number): string =>
+  (text.length > length ? `${text.slice(0, length)}...` : text).toWellFormed();
+const longestDetails = 4000;
+const longestTrailer = 8000;
+
 /** Trailers are ASCII and grpc-js refuses anything else; names may hold any character. */
-const ascii = (value: string): string => value.replace(/[^\x20-\x7e]/g, "?");
+const ascii = (value: string): string => bounded(value, longestTrailer).replace(/[^\x20-\x7e]/g, "?");
 
 /** The client sees `details`; `message` is for logs. */
 export class StatusError extends Error implements ServiceError {
@@ -19,9 +25,9 @@ export class StatusError extends Error implements ServiceError {
   readonly metadata: Metadata;
 
   constructor(code: status, details: string, trailers: Readonly<Record<string, string>> = {}, cause?: unknown) {
-    super(details, { cause });
+    super(bounded(details, longestDetails), { cause });
     this.code = code;
-    this.details = details;
+    this.details = this.message;
     this.metadata = new Metadata();
     for (const [name, value] of Object.entries(trailers)) this.metadata.set(name, ascii(value));
   }

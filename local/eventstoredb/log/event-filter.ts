@@ -33,26 +33,45 @@ const beyondLinearTime: readonly (readonly [RegExp, string])[] = [
   [/\\k[<'{]/, "a named back-reference"],
 ];
 
+/** Characters of an expression, and steps it may take at each character of a name: time and memory keep a bound. */
+const longestRegex = 32_768;
+const largestProgram = 10_000;
+
+const unsupported = (regex: string, why: string, cause?: unknown): UnsupportedRegexError => {
+  const shown = regex.length > 200 ? `${regex.slice(0, 200)}...` : regex;
+  return new UnsupportedRegexError(`The filter's regular expression '${shown}' cannot be used: ${why}.`, { cause });
+};
+
 const compile = (regex: string): ((name: string) => boolean) => {
+  if (regex.length > longestRegex) throw unsupported(regex, `it has more than ${longestRegex} characters`);
   let compiled: RE2JS;
   try {
     compiled = RE2JS.compile(regex);
   } catch (error) {
     const found = beyondLinearTime.find(([pattern]) => pattern.test(regex))?.[1];
-    const why = found === undefined ? (error instanceof Error ? error.message : String(error)) : `it has ${found}`;
-    throw new UnsupportedRegexError(`The filter's regular expression '${regex}' cannot be used: ${why}.`, {
-      cause: error,
-    });
+    const why = error instanceof Error ? error.message.slice(0, 300) : String(error);
+    throw unsupported(regex, found === undefined ? why : `it has ${found}`, error);
   }
+  if (compiled.programSize() > largestProgram) throw unsupported(regex, "its repetitions make it too large");
   return (name) => compiled.matcher(name).find();
+};
+
+/** By length, so that a name is looked up a few times however many prefixes there are. */
+const startsWithAny = (prefixes: readonly string[]): ((name: string) => boolean) => {
+  const byLength = new Map<number, Set<string>>();
+  for (const prefix of prefixes) {
+    const sameLength = byLength.get(prefix.length);
+    if (sameLength === undefined) byLength.set(prefix.length, new Set([prefix]));
+    else sameLength.add(prefix);
+  }
+  const lengths = [...byLength];
+  return (name) =>
+    lengths.some(([length, sameLength]) => length <= name.length && sameLength.has(name.slice(0, length)));
 };
 
 /** @throws UnsupportedRegexError for an expression that is malformed or that no linear-time engine can run */
 export const createEventFilter = (definition: EventFilterDefinition, directory: StreamDirectory): EventFilter => {
-  const accepts =
-    definition.regex === ""
-      ? (name: string) => definition.prefixes.some((prefix) => name.startsWith(prefix))
-      : compile(definition.regex);
+  const accepts = definition.regex === "" ? startsWithAny(definition.prefixes) : compile(definition.regex);
   const judged = new BoundedMap<number, boolean>(judgedNames);
   const nameOf =
     definition.on === "stream" ? (id: number) => directory.name(id) : (id: number) => directory.typeName(id);
