@@ -13,19 +13,26 @@ const leadersOnly = new Set(Object.values(persistentGrpc.PersistentSubscriptions
 export const leadershipGuard =
   (leader: () => Endpoint): ServerInterceptor =>
   (method, call) => {
-    let refused = leadersOnly.has(method.path);
+    let refused = false;
+    const refuse = (): void => {
+      const { code, details, metadata } = notLeader(leader());
+      call.sendStatus({ code, details, metadata });
+    };
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
-        if (metadata.get("requires-leader").some((value) => value.toString().toLowerCase() === "true")) refused = true;
-        next(metadata);
+        const [required] = metadata.get("requires-leader");
+        refused = leadersOnly.has(method.path) || required?.toString().toLowerCase() === "true";
+        // The handler hears nothing of a call that is not for it, so its first message is read here.
+        if (refused) call.startRead();
+        else next(metadata);
       })
       .withOnReceiveMessage((message: unknown, next) => {
-        if (!refused) {
-          next(message);
-          return;
-        }
-        const { code, details, metadata } = notLeader(leader());
-        call.sendStatus({ code, details, metadata });
+        if (refused) refuse();
+        else next(message);
+      })
+      .withOnReceiveHalfClose((next) => {
+        if (refused) refuse();
+        else next();
       })
       .build();
     return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
