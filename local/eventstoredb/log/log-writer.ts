@@ -130,12 +130,14 @@ export class LogWriter {
     let position = this.#nextPosition;
     if (request.events.length === 0) position = this.#writeBlank();
     for (const event of request.events) position = this.#write(stream, stream.lastRevision + 1n, event);
+    // Before what undeleting adds: it may be an event of this very stream.
+    const revision = request.events.length === 0 ? revisionBefore : stream.lastRevision;
     if (softDeleted) this.#undelete(stream.name, revisionBefore + 1n);
     if (undeletesOriginal) {
       const original = originalStreamOf(stream.name);
       this.#undelete(original, this.#directory.stream(original).lastRevision + 1n);
     }
-    return { kind: "appended", revision: request.events.length === 0 ? revisionBefore : stream.lastRevision, position };
+    return { kind: "appended", revision, position };
   }
 
   /** Soft delete: hides every event by `$tb`, replacing all other metadata; a later append goes on after the last. */
