@@ -116,8 +116,8 @@ export class GroupEngine<Payload> {
 
   /** An event that has just been committed. */
   liveEvent(event: IncomingEvent<Payload>, now: number): void {
-    const { startFrom, historyBufferSize } = this.settings;
-    if (startFrom !== "end" && event.position < startFrom) return;
+    if (this.#isBeforeStart(event.position)) return;
+    const { historyBufferSize } = this.settings;
     this.#noteKnown(event.position);
     const wasLive = this.#waiting.isLive;
     if (this.#waiting.live(event, this.#buffer.length < historyBufferSize)) this.#enqueue(event);
@@ -130,7 +130,7 @@ export class GroupEngine<Payload> {
 
   /** An event has been committed that the group's filter leaves out. */
   liveSkipped(position: bigint, now: number): void {
-    if (this.#waiting.isLive) this.#skip(position, 1, now);
+    if (this.#waiting.isLive && !this.#isBeforeStart(position)) this.#skip(position, 1, now);
   }
 
   addConsumer(connection: ConsumerConnection<Payload>, now: number): void {
@@ -213,6 +213,12 @@ export class GroupEngine<Payload> {
   /** A call and not a property: the compiler takes a property that was false to stay so. */
   #becameLive(): boolean {
     return this.#waiting.isLive;
+  }
+
+  /** A group may be told to start where nothing is yet. */
+  #isBeforeStart(position: bigint): boolean {
+    const { startFrom } = this.settings;
+    return startFrom !== "end" && position < startFrom;
   }
 
   #buffered(): number {
