@@ -191,9 +191,9 @@ const parse = (text: string | undefined): Record<string, unknown> | undefined =>
 const effective = (text: string | undefined): { readonly $tb?: number; readonly $maxCount?: number } => {
   const { $tb, $maxCount, $acl = {} } = parse(text) ?? {};
   const isInteger = (value: unknown): boolean => value === undefined || Number.isInteger(value);
-  if (!isInteger($tb) || !isInteger($maxCount) || Object.values($acl ?? {}).some((role) => typeof role !== "string")) {
-    return {};
-  }
+  const isRole = ([key, role]: readonly [string, unknown]): boolean =>
+    ["$r", "$w", "$d", "$mr", "$mw"].includes(key) && typeof role === "string";
+  if (!isInteger($tb) || !isInteger($maxCount) || !Object.entries($acl ?? {}).every(isRole)) return {};
   return {
     ...(typeof $tb === "number" && $tb >= 0 ? { $tb } : {}),
     ...(typeof $maxCount === "number" && $maxCount > 0 ? { $maxCount } : {}),
