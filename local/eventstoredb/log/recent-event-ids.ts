@@ -14,6 +14,12 @@ const charge = (place: IdPlace): number => 28 + 2 * place.stream.length;
 
 export class RecentEventIds {
   readonly #places = new Map<string, IdPlace>();
+  /**
+   * The ids in the order of their commits, the oldest at `#head`. The map has that order too, but asked for its first entry
+   * it walks over all that were deleted before.
+   */
+  #order: string[] = [];
+  #head = 0;
   /** Of the transaction under way: these push none out before they are on disk. */
   readonly #pending = new Map<string, IdPlace>();
   #size = 0;
@@ -29,15 +35,22 @@ export class RecentEventIds {
   committed(): void {
     for (const [id, place] of this.#pending) {
       this.#places.set(id, place);
+      this.#order.push(id);
       this.#size += charge(place);
     }
     this.#pending.clear();
-    while (this.#size > capacity) {
-      const oldest = this.#places.entries().next();
-      if (oldest.done === true) return;
-      this.#places.delete(oldest.value[0]);
-      this.#size -= charge(oldest.value[1]);
-    }
+    while (this.#size > capacity) this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#order[this.#head] ?? "";
+    this.#head += 1;
+    const place = this.#places.get(oldest);
+    this.#places.delete(oldest);
+    if (place !== undefined) this.#size -= charge(place);
+    if (this.#head * 2 < this.#order.length) return;
+    this.#order = this.#order.slice(this.#head);
+    this.#head = 0;
   }
 
   /** The commit failed: of its ids nothing is remembered, of those before it everything. */
