@@ -49,6 +49,9 @@ const connectionNameOf = (call: Call): string => {
   return name === undefined ? "<unknown>" : name.toString();
 };
 
+/** Written to a consumer and not taken off by its connection: one that does not read costs no more than this. */
+const mostBytesOnTheWay = 4 * 1024 * 1024;
+
 const optionsMissing = () => handlerFailed(new Error("The first request has no options."));
 
 export const persistentReadHandler =
@@ -58,6 +61,7 @@ export const persistentReadHandler =
     let group: Group | undefined;
     let connecting: Promise<void> | undefined;
     let hasLeft = false;
+    let bytesOnTheWay = 0;
     const fail = (error: unknown): void => {
       if (!call.cancelled) call.emit("error", toStatusError(error));
     };
@@ -76,12 +80,21 @@ export const persistentReadHandler =
         bufferSize: options.getBufferSize(),
         username: callerName(call.metadata),
         connectionName: connectionNameOf(call),
-        deliver: (payload, retryCount) => {
-          call.write(eventResponse(payload, uuids, retryCount));
+        get isBehind() {
+          return bytesOnTheWay > mostBytesOnTheWay;
         },
-        drop: () => {
+        deliver: (payload, retryCount) => {
+          const response = eventResponse(payload, uuids, retryCount);
+          bytesOnTheWay += response.length;
+          call.write(response, () => {
+            const wasBehind = bytesOnTheWay > mostBytesOnTheWay;
+            bytesOnTheWay -= response.length;
+            if (wasBehind && bytesOnTheWay <= mostBytesOnTheWay) group?.resumed();
+          });
+        },
+        drop: (error) => {
           group = undefined;
-          fail(persistentSubscriptionDropped(key));
+          fail(error ?? persistentSubscriptionDropped(key));
         },
       };
       const outcome = await subscriptions.connect(key, (found) => {

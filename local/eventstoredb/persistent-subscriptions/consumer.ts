@@ -6,6 +6,8 @@ export interface ConsumerConnection<Payload> {
   readonly id: string;
   /** Most messages that may be in flight to it. */
   readonly bufferSize: number;
+  /** Whether so much is on its way to it that nothing more should be sent until it has taken some: `bufferSize` may be anything. */
+  readonly isBehind?: boolean;
   deliver(payload: Payload, retryCount: number): void;
 }
 
@@ -33,7 +35,7 @@ export class Consumer<Payload> {
   }
 
   get hasRoom(): boolean {
-    return this.available > 0;
+    return this.available > 0 && this.connection.isBehind !== true;
   }
 
   get inFlightCount(): number {

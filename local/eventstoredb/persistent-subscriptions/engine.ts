@@ -133,6 +133,11 @@ export class GroupEngine<Payload> {
     if (this.#waiting.isLive && !this.#isBeforeStart(position)) this.#skip(position, 1, now);
   }
 
+  /** A consumer that was behind can be sent more. */
+  consumerResumed(now: number): void {
+    this.#dispatch(now);
+  }
+
   addConsumer(connection: ConsumerConnection<Payload>, now: number): void {
     const consumer = new Consumer(connection, this.settings.extraStatistics);
     this.#consumers.add(consumer);

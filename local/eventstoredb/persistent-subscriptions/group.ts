@@ -2,6 +2,7 @@
  * A persistent subscription group at work: feeds its engine from the log, writes what the engine decides, and hands
  * messages to connected consumers.
  */
+import { DataDirectoryError, StorageError } from "../data-directory-errors.ts";
 import type { ResolvedEvent, StoredEvent } from "../log/event.ts";
 import type { EventLog } from "../log/event-log.ts";
 import { CheckpointWriter, loadCheckpoint } from "./checkpoint-writer.ts";
@@ -17,7 +18,7 @@ export interface GroupConsumer extends ConsumerConnection<ResolvedEvent> {
   readonly username: string;
   readonly connectionName: string;
   /** The group has gone or was changed, or cannot read its events: the consumer has to connect again. */
-  drop(): void;
+  drop(error?: DataDirectoryError | StorageError): void;
 }
 
 type ReadPage = Extract<HistoryPage, { readonly kind: "page" }>;
@@ -91,6 +92,11 @@ export class Group {
     this.#run((engine) => engine.addConsumer(consumer, this.#now()));
   }
 
+  /** A consumer that was behind can be sent more. */
+  resumed(): void {
+    this.#run((engine) => engine.consumerResumed(this.#now()));
+  }
+
   disconnect(id: string): void {
     if (!this.#consumers.delete(id)) return;
     this.#run((engine) => engine.removeConsumer(id, this.#now()));
@@ -144,10 +150,11 @@ export class Group {
     await this.#log.delete({ stream: parkedStream(this.definition), expectedRevision: "any" });
   }
 
-  #dropConsumers(): void {
+  /** @param error what is wrong with the disk, where that is why */
+  #dropConsumers(error?: DataDirectoryError | StorageError): void {
     const consumers = [...this.#consumers.values()];
     this.#consumers.clear();
-    for (const consumer of consumers) consumer.drop();
+    for (const consumer of consumers) consumer.drop(error);
   }
 
   #run(work: (engine: GroupEngine<ResolvedEvent>) => void): void {
@@ -183,15 +190,16 @@ export class Group {
    * the group tries again at the next tick.
    */
   #read(request: HistoryRequest): ReadPage | undefined {
+    let fault: DataDirectoryError | StorageError | undefined;
     try {
       const page = this.#history.read(request);
       if (page.kind === "page") return page;
       this.#unreadable = true;
-    } catch {
-      // Damage is told to whoever reads what is damaged; here it costs the consumers their connection.
+    } catch (error) {
+      if (error instanceof DataDirectoryError || error instanceof StorageError) fault = error;
     }
     const ids = [...this.#consumers.keys()];
-    this.#dropConsumers();
+    this.#dropConsumers(fault);
     for (const id of ids) this.#engine.removeConsumer(id, this.#now());
     return undefined;
   }
