@@ -60,12 +60,18 @@ async function refuseUnreachable(server: string): Promise<void> {
 
 function run(server: string | undefined, only: string | undefined): Promise<number> {
   const vitest = fileURLToPath(new URL("vitest.mjs", import.meta.resolve("vitest/package.json")));
+  // One server for all: a test that restarts its subscriptions must not do so to others.
+  const inTurn = server === undefined ? [] : ["--no-file-parallelism"];
   const pattern = only === undefined ? [] : ["--testNamePattern", only.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")];
-  const suite = spawn(process.execPath, [vitest, "run", "--config", "vitest.contract.config.ts", ...pattern], {
-    cwd: new URL("../..", import.meta.url),
-    stdio: "inherit",
-    env: { ...process.env, ...(server === undefined ? {} : { [serverVariable]: server }) },
-  });
+  const suite = spawn(
+    process.execPath,
+    [vitest, "run", "--config", "vitest.contract.config.ts", ...inTurn, ...pattern],
+    {
+      cwd: new URL("../..", import.meta.url),
+      stdio: "inherit",
+      env: { ...process.env, ...(server === undefined ? {} : { [serverVariable]: server }) },
+    },
+  );
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => suite.kill(signal));
   return new Promise((resolve, reject) => {
     suite.on("error", reject);

@@ -1,9 +1,15 @@
-/** The groups of a server together: what a consumer that connects may meet. */
+/** The groups of a server together: what a consumer that connects may meet, and what a crash finds on disk. */
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openEventLog, type EventLog } from "../../../local/eventstoredb/log/event-log.ts";
+import {
+  CheckpointWriter,
+  loadCheckpoint,
+} from "../../../local/eventstoredb/persistent-subscriptions/checkpoint-writer.ts";
+import { loadConfiguration } from "../../../local/eventstoredb/persistent-subscriptions/configuration.ts";
 import type { Group, GroupConsumer } from "../../../local/eventstoredb/persistent-subscriptions/group.ts";
 import type { GroupSettings } from "../../../local/eventstoredb/persistent-subscriptions/settings.ts";
 import { PersistentSubscriptions } from "../../../local/eventstoredb/persistent-subscriptions/subsystem.ts";
@@ -69,4 +75,75 @@ test("a consumer that connects while the subsystem restarts is dropped or joins 
   await Promise.all([connecting, restarting]);
   const joined = subscriptions.group(key)?.consumers.has("consumer") === true;
   expect([joined, dropped]).toEqual(joined ? [true, []] : [false, ["consumer"]]);
+});
+
+/** What a server would find that started after each commit of the change. */
+const afterEachCommit = async <Found>(change: () => Promise<unknown>, look: () => Found): Promise<readonly Found[]> => {
+  const found: Found[] = [];
+  const stop = log.onCommit(() => {
+    found.push(look());
+  });
+  await change();
+  stop();
+  return found;
+};
+
+test("a crash while a group is deleted never leaves its checkpoint to one that is created under its name", async () => {
+  const key = { source: "s", group: "deleted" };
+  await subscriptions.create({ ...key, settings, filter: undefined });
+  const writer = new CheckpointWriter(log, key);
+  writer.write(5n);
+  await writer.stop();
+  expect(loadCheckpoint(log, key)).toBe(5n);
+  const found = await afterEachCommit(
+    () => subscriptions.delete(key),
+    () => ({
+      exists: loadConfiguration(log).some(({ group }) => group === key.group),
+      checkpoint: loadCheckpoint(log, key),
+    }),
+  );
+  expect(found.at(0)).toEqual({ exists: true, checkpoint: undefined });
+  expect(found.at(-1)).toEqual({ exists: false, checkpoint: undefined });
+});
+
+test("a group that cannot be written down is not there", async () => {
+  const key = { source: "unwritten", group: "g" };
+  const full: EventLog = { ...log, append: () => Promise.reject(new Error("The disk is full.")) };
+  const others = new PersistentSubscriptions(full);
+  await expect(others.create({ ...key, settings, filter: undefined })).rejects.toThrow("The disk is full.");
+  expect([others.group(key), others.list(key.source)]).toEqual([undefined, []]);
+  await others.stop();
+});
+
+test("what is written down is what was asked for, filters with commas in them too", async () => {
+  const filters = [
+    { on: "stream" as const, regex: "", prefixes: ["one,", "two", ",three"] },
+    { on: "event-type" as const, regex: "", prefixes: ["a", "b"] },
+    { on: "event-type" as const, regex: "^(a|b),c$", prefixes: [] },
+    undefined,
+  ];
+  const definitions = filters.map((filter) => ({
+    source: "$all",
+    group: randomUUID(),
+    filter,
+    settings: { ...settings, startFrom: "end" as const, resolveLinkTos: true, maxSubscriberCount: 0 },
+  }));
+  for (const definition of definitions) await subscriptions.create(definition);
+  const names: readonly string[] = definitions.map(({ group }) => group);
+  expect(loadConfiguration(log).filter(({ group }) => names.includes(group))).toEqual(definitions);
+});
+
+test("groups are listed by source, and in the order in which they were created", async () => {
+  for (const [source, group] of [
+    ["list-b", "2"],
+    ["list-a", "3"],
+    ["list-b", "1"],
+  ] as const) {
+    await subscriptions.create({ source, group, settings, filter: undefined });
+  }
+  await subscriptions.update({ source: "list-b", group: "2" }, { ...settings, maxRetryCount: 1 });
+  const listed = (subscriptions.list() ?? []).map(({ definition }) => definition);
+  expect(
+    listed.filter(({ source }) => source.startsWith("list-")).map(({ source, group }) => `${source} ${group}`),
+  ).toEqual(["list-a 3", "list-b 2", "list-b 1"]);
 });
