@@ -36,6 +36,9 @@ const commands = pages.flatMap((page) =>
 /** What this very run, or another test of it, has done: installing, starting the tests, packaging; starting, on ports of its own. */
 const doneOtherwise = ["npm ci", "npm start", "npm test", "npm run package"];
 
+/** A server in the foreground, with or without variables before it. */
+const isServer = ({ line }: { readonly line: string }): boolean => /^(?:\w+=\S+ )*npm run eventstore\b/.test(line);
+
 const toRun = commands.filter(({ line }) => !doneOtherwise.includes(line));
 
 describe("the documentation", () => {
@@ -55,7 +58,7 @@ describe("the documentation", () => {
     expect(shown.filter((line) => doneOtherwise.includes(line))).toStrictEqual(["npm ci", "npm start", "npm test"]);
   });
 
-  it.each(toRun.filter(({ line }) => !line.startsWith("npm run eventstore")))(
+  it.each(toRun.filter((command) => !isServer(command)))(
     "shows in $page a command that works: $line",
     async ({ line }) => {
       const { code, stdout, stderr } = await run(["bash", "-c", adapted(line)]);
@@ -64,14 +67,17 @@ describe("the documentation", () => {
     60_000,
   );
 
-  it.each(toRun.filter(({ line }) => line.startsWith("npm run eventstore")))(
+  it.each(toRun.filter(isServer))(
     "shows in $page a server that runs until it is stopped: $line",
     async ({ line }) => {
       const directory = await mkdtemp(join(tmpdir(), "tidemark-documentation-"));
       const [port = 0] = await freePorts(1);
       const words = line.replace(/--port \d+/, `--port ${port}`).replace(/--data \S+/, `--data ${directory}`);
       expect(words).toContain(directory);
-      const server = spawn("bash", ["-c", `exec ${words}`], { cwd: repository, stdio: ["ignore", "pipe", "inherit"] });
+      const server = spawn("bash", ["-c", `exec env ${words}`], {
+        cwd: repository,
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       const ended = new Promise((resolve) => server.once("close", resolve));
       await new Promise<void>((resolve) => {
         server.stdout.on("data", (chunk: Buffer) => {
