@@ -1,6 +1,7 @@
 /** `$all`: order, ends, positions, filters. */
 import {
   BACKWARDS,
+  binaryEvent,
   END,
   START,
   streamNameFilter,
@@ -180,6 +181,52 @@ describe("filters", () => {
     await store.client.appendToStream(stream, [event("Placed"), event("placed"), event("Cancelled")]);
     const seen = await typesIn(store.client, { filter: eventTypeFilter({ regex: "^P|Canc" }) }, stream);
     expect(seen).toEqual(["Placed", "Cancelled"]);
+  });
+
+  test.each([
+    ["\\d and \\w hold all of Unicode", "^\\w+-\\d+$", ["äö_é-١٢٣", "a-1"], ["a b-1", "a-x"]],
+    ["\\s does, too", "^a\\sb$", ["a b", "a\u00a0b", "a\u2003b"], ["ab", "a-b"]],
+    ["$ also stands before a line feed at the end", "^a$", ["a", "a\n"], ["a\nb", "a\n\n"]],
+    ["\\z does not", "^a\\z", ["a"], ["a\n"]],
+    [". is no line feed", "a.c", ["abc"], ["a\nc"]],
+    ["(?s) and (?m) change that", "(?s)a.c|(?m)^x$", ["a\nc", "y\nx\nz"], ["ac", "xx"]],
+    ["upper and lower case differ but for (?i)", "^(?i:ab)c$", ["abc", "ABc"], ["abC"]],
+    ["(?x) leaves out white space and comments", "(?x) ^a b # both\n c$", ["abc"], ["a b c"]],
+    ["groups may have names", "^(?<one>a)(?'two'b)$", ["ab"], ["a"]],
+    ["classes may leave out others", "^[a-z-[aeiou]]+$", ["xyz"], ["xaz"]],
+    ["classes may hold what is no word", "^[\\W_]+$", ["-_ "], ["a-"]],
+    ["properties", "^\\p{Lu}\\P{L}[\\p{Ll}]$", ["A1b"], ["a1b", "AAb"]],
+    ["escapes", "^\\u0041\\x42\\.\\$\\{$", ["AB.${"], ["AB,${"]],
+    ["braces that are no quantifier", "^a{,2}$", ["a{,2}"], ["aa"]],
+    ["anywhere in the name", "b+?", ["abc"], ["ac"]],
+  ])("regular expressions: %s", async (_name, regex, matching, others) => {
+    const stream = newStream();
+    const { position } = await store.client.appendToStream(newStream(), event());
+    await store.client.appendToStream(
+      stream,
+      [...matching, ...others].map((type) => event(type)),
+    );
+    const fromPosition = position ?? START;
+    const filter = eventTypeFilter({ regex });
+    expect(await typesIn(store.client, { filter, fromPosition }, stream)).toEqual(matching);
+  });
+
+  test.each([
+    ["a regular expression", eventTypeFilter({ regex: "^wanted" }), streamNameFilter({ regex: "^wanted" })],
+    ["prefixes", eventTypeFilter({ prefixes: ["wanted"] }), streamNameFilter({ prefixes: ["wanted"] })],
+  ])("a link counts by its own type and stream, not by its target's: %s", async (_name, onType, onStream) => {
+    const [target, links] = [newStream(), newStream("wanted-links")];
+    const { position } = await store.client.appendToStream(target, event("wanted"));
+    await store.client.appendToStream(links, binaryEvent({ type: "$>", data: Buffer.from(`0@${target}`) }));
+    const fromPosition = position ?? START;
+    const byType = follow(store.client.subscribeToAll({ fromPosition, resolveLinkTos: true, filter: onType }));
+    const byStream = follow(store.client.subscribeToAll({ fromPosition, resolveLinkTos: true, filter: onStream }));
+    await Promise.all([byType.caughtUp(), byStream.caughtUp()]);
+    expect(byType.items).toEqual([]);
+    expect(byStream.items.map(({ event: resolved, link }) => [resolved?.type, link?.streamId])).toEqual([
+      ["wanted", links],
+    ]);
+    await Promise.all([byType.stop(), byStream.stop()]);
   });
 
   test("excludeSystemEvents leaves out what begins with a dollar", async () => {

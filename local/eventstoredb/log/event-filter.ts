@@ -4,6 +4,7 @@
  */
 import { RE2JS } from "re2js";
 import { BoundedMap } from "./bounded-map.ts";
+import { linearTimeRegex } from "./dotnet-regex.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 
 export interface EventFilterDefinition {
@@ -24,15 +25,6 @@ export class UnsupportedRegexError extends Error {
 
 const judgedNames = 20_000;
 
-/** Constructs that backtracking engines have and a linear-time one cannot have. */
-const beyondLinearTime: readonly (readonly [RegExp, string])[] = [
-  [/\(\?[=!]/, "a look-ahead"],
-  [/\(\?<[=!]/, "a look-behind"],
-  [/\(\?>/, "an atomic group"],
-  [/\\[1-9]/, "a back-reference"],
-  [/\\k[<'{]/, "a named back-reference"],
-];
-
 /** Characters of an expression, and steps it may take at each character of a name: time and memory keep a bound. */
 const longestRegex = 32_768;
 const largestProgram = 10_000;
@@ -46,11 +38,9 @@ const compile = (regex: string): ((name: string) => boolean) => {
   if (regex.length > longestRegex) throw unsupported(regex, `it has more than ${longestRegex} characters`);
   let compiled: RE2JS;
   try {
-    compiled = RE2JS.compile(regex);
+    compiled = RE2JS.compile(linearTimeRegex(regex));
   } catch (error) {
-    const found = beyondLinearTime.find(([pattern]) => pattern.test(regex))?.[1];
-    const why = error instanceof Error ? error.message.slice(0, 300) : String(error);
-    throw unsupported(regex, found === undefined ? why : `it has ${found}`, error);
+    throw unsupported(regex, error instanceof Error ? error.message.slice(0, 300) : String(error), error);
   }
   if (compiled.programSize() > largestProgram) throw unsupported(regex, "its repetitions make it too large");
   return (name) => compiled.matcher(name).find();
