@@ -5,7 +5,7 @@ import type { StatusError } from "./status-errors.ts";
 
 interface StreamingCall<Response> {
   readonly cancelled: boolean;
-  write(response: Response): boolean;
+  write(response: Response, written?: () => void): boolean;
   end(): unknown;
   on(event: "drain" | "cancelled" | "close" | "error", listener: () => void): unknown;
   emit(event: "error", error: StatusError): boolean;
@@ -20,7 +20,12 @@ export interface Outgoing<Response> {
   fail(error: StatusError): void;
 }
 
-export const outgoing = <Response>(call: StreamingCall<Response>): Outgoing<Response> => {
+/** The call's own queue counts messages, and takes sixteen: large ones are waited for one by one. */
+const largeMessage = 64 * 1024;
+
+export const outgoing = <Response extends { readonly length: number }>(
+  call: StreamingCall<Response>,
+): Outgoing<Response> => {
   const controller = new AbortController();
   let wake: (() => void) | undefined;
   const resume = (): void => {
@@ -38,7 +43,10 @@ export const outgoing = <Response>(call: StreamingCall<Response>): Outgoing<Resp
   return {
     signal: controller.signal,
     send: (response) => {
-      if (controller.signal.aborted || call.write(response)) return undefined;
+      if (controller.signal.aborted) return undefined;
+      if (response.length < largeMessage) {
+        if (call.write(response)) return undefined;
+      } else call.write(response, resume);
       return new Promise((resolve) => {
         wake = resolve;
       });
