@@ -25,7 +25,8 @@ const fullSizes: Sizes & GrowthSizes = {
   live: 500,
   streams: 100_000,
   revisions: 1_000_000,
-  operations: 2_000,
+  operations: 1_000,
+  rounds: 5,
 };
 const quickSizes: Sizes & GrowthSizes = {
   appends: 100,
@@ -35,6 +36,7 @@ const quickSizes: Sizes & GrowthSizes = {
   streams: 200,
   revisions: 2_000,
   operations: 50,
+  rounds: 1,
 };
 
 type Column = Storage | "server";
@@ -53,8 +55,7 @@ const program = new Command("bench:eventstore")
     try {
       const sizes = options.quick === true ? quickSizes : fullSizes;
       const rows = options.only === "growth" ? [] : await speeds(sizes, options.server);
-      const growth: Growth[] = [];
-      if (options.only !== "speed") for await (const figure of measureGrowth(sizes, say)) growth.push(figure);
+      const growth = options.only === "speed" ? undefined : await measureGrowth(sizes, say);
       print(rows, growth, options);
     } catch (error) {
       reportError(error, options.json === true);
@@ -98,43 +99,55 @@ async function speeds(sizes: Sizes, server: string | undefined): Promise<Row[]> 
   return [...rows.values()];
 }
 
-function print(rows: readonly Row[], growth: readonly Growth[], { json, server }: Options): void {
+function print(rows: readonly Row[], growth: Growth | undefined, { json, server }: Options): void {
   const machine = { processors: availableParallelism(), model: cpus()[0]?.model ?? "unknown", node: process.version };
   if (json === true) {
-    console.log(JSON.stringify({ machine, speeds: rows, growth }, null, 2));
+    console.log(JSON.stringify({ machine, speeds: rows, growth: growth ?? null }, null, 2));
     return;
   }
-  console.log(`${machine.processors} x ${machine.model}, Node.js ${machine.node}, events of 305 bytes\n`);
-  if (rows.length > 0) {
-    const theirs = server === undefined ? [] : ["the server", "disk over it"];
-    const table = rows.map(({ name, unit, values }) => {
-      const { disk = Number.NaN, memory = Number.NaN, server: given = Number.NaN } = values;
-      // Of latencies and memory less is better.
-      const ratio = unit === "ms" || unit === "MB" ? given / disk : disk / given;
-      const beside = server === undefined ? [] : [inFigures(given), `${ratio.toFixed(2)}x`];
-      const { disk: theirDisk = "-", memory: theirMemory = "-" } = reference[name] ?? {};
-      return [
-        `${name} (${unit === "ms" || unit === "MB" ? unit : `${unit}/s`})`,
-        inFigures(disk),
-        inFigures(memory),
-        ...beside,
-        theirDisk,
-        theirMemory,
-      ];
-    });
-    const heads = ["", "on disk", "in memory", ...theirs, "EventStoreDB 24.6*, disk", "memory"];
-    console.log(formatTable([heads, ...table]));
-    console.log("\n* on another machine of the same size: only --server compares on one\n");
-  }
-  if (growth.length > 0) {
-    const table = growth.map(({ name, unit, small, large }) => [
-      `${name} (${unit === "operations" ? "operations/s" : unit})`,
-      small === undefined ? "-" : inFigures(small),
+  console.log(`${machine.processors} x ${machine.model}, Node.js ${machine.node}, events of 305 bytes`);
+  if (rows.length > 0) console.log(`\n${speedTable(rows, server !== undefined)}`);
+  if (growth !== undefined) console.log(`\n${growthTable(growth)}`);
+}
+
+function speedTable(rows: readonly Row[], besideServer: boolean): string {
+  const table = rows.map(({ name, unit, values }) => {
+    const { disk = Number.NaN, memory = Number.NaN, server = Number.NaN } = values;
+    const lessIsBetter = unit === "ms" || unit === "MB";
+    const ratio = lessIsBetter ? server / disk : disk / server;
+    const { disk: theirDisk = "-", memory: theirMemory = "-" } = reference[name] ?? {};
+    return [
+      `${name} (${lessIsBetter ? unit : `${unit}/s`})`,
+      inFigures(disk),
+      inFigures(memory),
+      ...(besideServer ? [inFigures(server), `${ratio.toFixed(2)}x`] : []),
+      theirDisk,
+      theirMemory,
+    ];
+  });
+  const server = besideServer ? ["the server", "disk over it"] : [];
+  const heads = ["", "on disk", "in memory", ...server, "EventStoreDB 24.6*, on disk", "in memory*"];
+  return `${formatTable([heads, ...table])}\n\n* on another machine of the same size: only --server compares on one`;
+}
+
+function growthTable({ operations, weights }: Growth): string {
+  return formatTable([
+    ["", "small log", "large log", "large over small", "lowest and highest round"],
+    ...operations.map(({ name, unit, ours, raw, ratio, lowest, highest }) => [
+      `${name} (${unit}/s)`,
+      inFigures(raw),
+      inFigures(ours),
+      `${ratio.toFixed(2)}x`,
+      `${lowest.toFixed(2)}-${highest.toFixed(2)}`,
+    ]),
+    ...weights.map(({ name, unit, small, large }) => [
+      `${name} (${unit})`,
+      inFigures(small),
       inFigures(large),
-      small === undefined ? "-" : `${(large / small).toFixed(2)}x`,
-    ]);
-    console.log(formatTable([["", "small log", "large log", "large over small"], ...table]));
-  }
+      `${(large / small).toFixed(2)}x`,
+      "-",
+    ]),
+  ]);
 }
 
 function formatTable(rows: readonly (readonly string[])[]): string {
