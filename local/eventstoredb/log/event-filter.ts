@@ -28,6 +28,7 @@ const judgedNames = 20_000;
 /** Characters of an expression, and steps it may take at each character of a name: time and memory keep a bound. */
 const longestRegex = 32_768;
 const largestProgram = 10_000;
+const tooLarge = "its repetitions make it too large";
 
 const unsupported = (regex: string, why: string, cause?: unknown): UnsupportedRegexError => {
   const shown = regex.length > 200 ? `${regex.slice(0, 200)}...` : regex;
@@ -36,13 +37,16 @@ const unsupported = (regex: string, why: string, cause?: unknown): UnsupportedRe
 
 const compile = (regex: string): ((name: string) => boolean) => {
   if (regex.length > longestRegex) throw unsupported(regex, `it has more than ${longestRegex} characters`);
+  // Compiling it would take its time first.
+  const repetitions = [...regex.matchAll(/\{(\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
+  if (repetitions > largestProgram) throw unsupported(regex, tooLarge);
   let compiled: RE2JS;
   try {
     compiled = RE2JS.compile(linearTimeRegex(regex));
   } catch (error) {
     throw unsupported(regex, error instanceof Error ? error.message.slice(0, 300) : String(error), error);
   }
-  if (compiled.programSize() > largestProgram) throw unsupported(regex, "its repetitions make it too large");
+  if (compiled.programSize() > largestProgram) throw unsupported(regex, tooLarge);
   return (name) => compiled.matcher(name).find();
 };
 
