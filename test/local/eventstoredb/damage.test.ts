@@ -3,9 +3,14 @@ import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { EventStoreDBClient } from "@eventstore/db-client";
+import {
+  persistentSubscriptionToStreamSettingsFromDefaults as streamSettings,
+  START,
+  type EventStoreDBClient,
+} from "@eventstore/db-client";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
+import { consume } from "../../contract/consumer.ts";
 import type { ProposedEvent } from "../../../local/eventstoredb/log/event.ts";
 import { openEventLog, type EventLog } from "../../../local/eventstoredb/log/event-log.ts";
 import { bytesEvent, collect, connect, event, events, eventOf, follow, rejection } from "./event-store-for-test.ts";
@@ -206,6 +211,10 @@ test("damage that only a read can meet is told by it, with the file's name; what
   expect(String(await rejection(collect(again.readAll({ direction: "forwards" }))))).toContain(told);
   expect(String(await follow(again.subscribeToStream("bad")).failed())).toContain(told);
   expect(String(await follow(again.subscribeToAll()).failed())).toContain(told);
+  await again.createPersistentSubscriptionToStream("bad", "g", streamSettings({ startFrom: START }));
+  const consumer = consume(again.subscribeToPersistentSubscriptionToStream("bad", "g"));
+  await expect.poll(() => consumer.errors.map(String).join()).toContain(told);
+  expect(consumer.delivered).toEqual([]);
   expect(await collect(again.readStream("good"))).toHaveLength(3);
   expect((await again.appendToStream("good", event())).nextExpectedRevision).toBe(3n);
   expect((await collect(again.readStream("bad", { maxCount: 1 }))).map((read) => eventOf(read).revision)).toEqual([0n]);

@@ -46,49 +46,6 @@ test("an acknowledged append is there after kill -9, its position too, and posit
   expect(next.position?.commit).toBeGreaterThan(result.position?.commit ?? 0n);
 });
 
-test("killed at random moments under load: every acknowledged batch is there once and whole, no other is half there", async () => {
-  const acknowledged = new Map<string, bigint>();
-  const size = 5;
-  for (let round = 0; round < 6; round += 1) {
-    let killed = false;
-    const writer = async (lane: number): Promise<void> => {
-      for (let number = 0; !killed; number += 1) {
-        const stream = `s-${round}-${lane}`;
-        const batch = `${round}-${lane}-${number}`;
-        try {
-          const result = await client.appendToStream(
-            stream,
-            Array.from({ length: size }, (_, index) => event(batch, { index })),
-          );
-          acknowledged.set(batch, result.nextExpectedRevision);
-        } catch {
-          return;
-        }
-      }
-    };
-    const writers = Promise.all([0, 1, 2, 3].map(writer));
-    await sleep(30 + round * 37);
-    await server.kill("SIGKILL");
-    killed = true;
-    await writers;
-    await client.dispose().catch(() => undefined);
-    await start();
-  }
-  const found = new Map<string, bigint[]>();
-  for await (const resolved of client.readAll()) {
-    const { type, revision, streamId } = eventOf(resolved);
-    if (streamId.startsWith("s-")) found.set(type, [...(found.get(type) ?? []), revision]);
-  }
-  expect(acknowledged.size).toBeGreaterThan(20);
-  for (const [batch, last] of acknowledged) {
-    expect([batch, found.get(batch)]).toEqual([
-      batch,
-      Array.from({ length: size }, (_, index) => last - BigInt(size - 1 - index)),
-    ]);
-  }
-  for (const [batch, revisions] of found) expect([batch, revisions.length]).toEqual([batch, size]);
-});
-
 test("a persistent subscription and its checkpoint survive; what was not acknowledged comes again", async () => {
   await client.appendToStream("s", events(20));
   await client.createPersistentSubscriptionToStream(
