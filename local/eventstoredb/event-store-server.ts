@@ -2,13 +2,14 @@
  * An event store that the unmodified `@eventstore/db-client` takes for EventStoreDB: durable, on one machine, in one
  * process. See docs/embedded-event-store.md.
  */
-import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { startFollower, type Follower, type FollowerOptions } from "./cluster/follower.ts";
+import { Cluster } from "./cluster/membership.ts";
 import { accessGuard } from "./grpc/access-guard.ts";
-import { addGossipService, type Member } from "./grpc/gossip-service.ts";
+import { addGossipService } from "./grpc/gossip-service.ts";
+import { leadershipGuard } from "./grpc/leadership-guard.ts";
 import { addPersistentSubscriptionsService } from "./grpc/persistent-subscriptions-service.ts";
 import { addServerFeaturesService } from "./grpc/server-features-service.ts";
 import { addStreamsService } from "./grpc/streams-service.ts";
@@ -57,6 +58,8 @@ export interface EventStoreServer {
   readonly caFile: string | undefined;
   /** Adds a follower that is late, so that a test sees how its clients get along with a cluster. Stops with this server. */
   startFollower(options?: FollowerOptions): Promise<Follower>;
+  /** Makes it the leader again, where a follower had become it. */
+  lead(): Promise<void>;
   /** Ends calls that are under way, writes what was acknowledged, closes the files. */
   stop(): Promise<void>;
 }
@@ -112,16 +115,16 @@ const start = async (options: EventStoreOptions, closing: Closing): Promise<Even
   closing.add(() => subscriptions.stop());
 
   let port = 0;
-  const instanceId = randomUUID();
-  const member = (): Member => ({ instanceId, role: "leader", endpoint: { host: reachable(host), port } });
-  const followers = new Set<Member>();
-  const members = (): readonly Member[] => [member(), ...followers];
+  let hasFollowers = false;
+  const cluster = new Cluster();
+  const membership = cluster.join(() => ({ host: reachable(host), port }));
 
-  const server = createGrpcServer(secureMode === undefined ? [] : [accessGuard(secureMode)], options.keepAlive);
+  const guards = secureMode === undefined ? [] : [accessGuard(secureMode)];
+  const server = createGrpcServer(guards, options.keepAlive);
   addStreamsService(server, log, defaultLimits);
   addPersistentSubscriptionsService(server, subscriptions);
   addServerFeaturesService(server);
-  addGossipService(server, members);
+  addGossipService(server, () => cluster.members());
   if (secureMode !== undefined) addUsersService(server, secureMode.users);
   port = await bind(server, host, options.port ?? 0, secureMode?.certificate);
   closing.add(() => shutDown(server));
@@ -138,16 +141,21 @@ const start = async (options: EventStoreOptions, closing: Closing): Promise<Even
     dataDirectory,
     caFile: secureMode?.certificate.caFile,
     startFollower: async (followerOptions = {}) => {
-      const leader = { log, limits: defaultLimits, member, members, secureMode };
-      const started = await startFollower(leader, followerOptions);
-      followers.add(started.member);
+      // A server that is alone leads, and its calls are not asked whether it does.
+      if (!hasFollowers)
+        guards.push(leadershipGuard(() => (membership.isLeader() ? undefined : cluster.leader()?.endpoint)));
+      hasFollowers = true;
+      const shared = { log, subscriptions, limits: defaultLimits, cluster, secureMode };
+      const follower = await startFollower(shared, followerOptions);
       let stopped: Promise<void> | undefined;
-      const stop = (): Promise<void> => {
-        followers.delete(started.member);
-        return (stopped ??= started.follower.stop());
-      };
+      const stop = (): Promise<void> => (stopped ??= follower.stop());
       closing.add(stop);
-      return { ...started.follower, stop };
+      return { ...follower, stop };
+    },
+    lead: async () => {
+      if (membership.isLeader()) return;
+      membership.lead();
+      await subscriptions.restart();
     },
     stop: () => closing.run(),
   };

@@ -13,15 +13,18 @@ const defaultKeepAlive: KeepAlive = { interval: 10_000, timeout: 10_000 };
 
 export const loopbackAddress = "127.0.0.1";
 
-/** @param guards what each call passes before its handler; a server without any pays nothing for them */
-export const createGrpcServer = (guards: readonly ServerInterceptor[], keepAlive = defaultKeepAlive): Server =>
+/**
+ * @param guards what each call passes before its handler; a server without any pays nothing for them. One that is added to
+ * the list later stands before the calls that come then.
+ */
+export const createGrpcServer = (guards: ServerInterceptor[], keepAlive = defaultKeepAlive): Server =>
   new Server({
     "grpc.max_receive_message_length": maximumMessageSize,
     "grpc.max_send_message_length": -1,
     // Its calls end with it, and what was in flight to its consumers goes to others.
     "grpc.keepalive_time_ms": keepAlive.interval,
     "grpc.keepalive_timeout_ms": keepAlive.timeout,
-    ...(guards.length === 0 ? {} : { interceptors: [...guards] }),
+    interceptors: guards,
   });
 
 /** How long calls may take to end by themselves at `stop`. */

@@ -2,19 +2,20 @@
  * A follower for tests of how clients get along with a cluster: a server beside the leader, in the same process, that reads
  * from a late copy of the leader's log, hands writes on to the leader, and sends those to the leader who have to be there.
  */
-import { randomUUID } from "node:crypto";
-import persistentGrpc from "@eventstore/db-client/generated/persistent_grpc_pb.js";
 import { accessGuard } from "../grpc/access-guard.ts";
-import { addGossipService, type Member } from "../grpc/gossip-service.ts";
+import { addGossipService } from "../grpc/gossip-service.ts";
 import { leadershipGuard } from "../grpc/leadership-guard.ts";
+import { addPersistentSubscriptionsService } from "../grpc/persistent-subscriptions-service.ts";
 import { addServerFeaturesService } from "../grpc/server-features-service.ts";
 import { addStreamsService } from "../grpc/streams-service.ts";
 import { addUsersService } from "../grpc/users-service.ts";
 import { bind, connectionStringOf, createGrpcServer, loopbackAddress, reachable, shutDown } from "../grpc-endpoint.ts";
 import type { Limits } from "../limits.ts";
 import type { EventLog } from "../log/event-log.ts";
+import type { PersistentSubscriptions } from "../persistent-subscriptions/subsystem.ts";
 import type { SecureMode } from "../security/secure-mode.ts";
 import { startReplica } from "./lagging-replica.ts";
+import type { Cluster } from "./membership.ts";
 
 export interface FollowerOptions {
   /** How old a commit is before the follower shows it. 0, the default, shows it as soon as it is copied. */
@@ -30,40 +31,50 @@ export interface Follower {
   readonly port: number;
   /** May be called at any time; Infinity keeps everything from the follower that it does not have yet. */
   setLag(milliseconds: number): void;
+  /**
+   * Makes it the leader, as an election would, and the leader a follower that is not late: resolves when it has everything.
+   * Consumers of persistent subscriptions are dropped, and find them at the new leader.
+   */
+  lead(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** What a follower shares with its leader. */
-export interface LeaderOfFollower {
+/** What the members of a cluster in one process have in common. */
+export interface Shared {
   readonly log: EventLog;
+  readonly subscriptions: PersistentSubscriptions;
   readonly limits: Limits;
-  readonly member: () => Member;
-  readonly members: () => readonly Member[];
+  readonly cluster: Cluster;
   readonly secureMode: SecureMode | undefined;
 }
 
-/** Resolves, with the new member, when it answers. @throws PortInUseError */
+/** Resolves when it answers. @throws PortInUseError */
 export const startFollower = async (
-  leader: LeaderOfFollower,
+  { log: original, subscriptions, limits, cluster, secureMode }: Shared,
   { lagMilliseconds = 0, port = 0, host = loopbackAddress }: FollowerOptions,
-): Promise<{ readonly follower: Follower; readonly member: Member }> => {
-  const { secureMode } = leader;
-  const replica = await startReplica(leader.log, lagMilliseconds);
+): Promise<Follower> => {
+  const replica = await startReplica(original, lagMilliseconds);
+  let leads = (): boolean => false;
+  /** Who writes to a leader reads what he has written. */
+  const written = async <Outcome>(writing: Promise<Outcome>): Promise<Outcome> => {
+    const outcome = await writing;
+    if (leads()) await replica.catchUp();
+    return outcome;
+  };
   const log: EventLog = {
     ...replica.log,
-    append: (request) => leader.log.append(request),
-    delete: (request) => leader.log.delete(request),
-    tombstone: (request) => leader.log.tombstone(request),
+    append: (request) => written(original.append(request)),
+    delete: (request) => written(original.delete(request)),
+    tombstone: (request) => written(original.tombstone(request)),
   };
   const server = createGrpcServer([
     ...(secureMode === undefined ? [] : [accessGuard(secureMode)]),
-    leadershipGuard(() => leader.member().endpoint),
+    leadershipGuard(() => (leads() ? undefined : cluster.leader()?.endpoint)),
   ]);
-  addStreamsService(server, log, leader.limits);
-  // Without handlers: the guard answers before one is asked for.
-  server.addService(persistentGrpc.PersistentSubscriptionsService, {});
+  addStreamsService(server, log, limits);
+  addPersistentSubscriptionsService(server, subscriptions);
   addServerFeaturesService(server);
-  addGossipService(server, leader.members);
+  addGossipService(server, () => cluster.members());
   if (secureMode !== undefined) addUsersService(server, secureMode.users);
   let bound: number;
   try {
@@ -72,21 +83,24 @@ export const startFollower = async (
     await replica.close();
     throw error;
   }
-  const member: Member = {
-    instanceId: randomUUID(),
-    role: "follower",
-    endpoint: { host: reachable(host), port: bound },
-  };
+  const membership = cluster.join(() => ({ host: reachable(host), port: bound }));
+  leads = () => membership.isLeader();
+  const stopWatching = cluster.onChange(() => replica.setLate(!leads()));
   return {
-    member,
-    follower: {
-      connectionString: connectionStringOf(host, bound, secureMode?.certificate),
-      port: bound,
-      setLag: (milliseconds) => replica.setLag(milliseconds),
-      stop: async () => {
-        await shutDown(server);
-        await replica.close();
-      },
+    connectionString: connectionStringOf(host, bound, secureMode?.certificate),
+    port: bound,
+    setLag: (milliseconds) => replica.setLag(milliseconds),
+    lead: async () => {
+      if (leads()) return;
+      membership.lead();
+      await replica.catchUp();
+      await subscriptions.restart();
+    },
+    stop: async () => {
+      stopWatching();
+      membership.leave();
+      await shutDown(server);
+      await replica.close();
     },
   };
 };

@@ -4,6 +4,9 @@
  */
 import { openReplica, type EventLog } from "../log/event-log.ts";
 
+/** Everything is due, also what a clock that was set back has put into the future. */
+const notLate = -Infinity;
+
 /** How many records are looked at, and copied in one transaction. */
 const batchRecords = 500;
 
@@ -11,12 +14,17 @@ export interface LaggingReplica {
   readonly log: EventLog;
   /** Infinity: nothing more comes. A smaller lag brings at once what is due by it; what is there stays there. */
   setLag(milliseconds: number): void;
+  /** While it is not late, `catchUp` brings everything; the lag counts again afterwards. */
+  setLate(late: boolean): void;
+  /** Resolves when everything is there that is due now. */
+  catchUp(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Resolves when everything is there that is due already. */
 export const startReplica = async (original: EventLog, lagMilliseconds: number): Promise<LaggingReplica> => {
   const log = openReplica();
+  let wantedLag = lagMilliseconds;
   let lag = lagMilliseconds;
   let position = -1n;
   let timer: NodeJS.Timeout | undefined;
@@ -45,28 +53,34 @@ export const startReplica = async (original: EventLog, lagMilliseconds: number):
     timer = setTimeout(
       () => {
         timer = undefined;
-        run();
+        void run();
       },
       Math.max(1, Math.min(milliseconds, 2 ** 31 - 1)),
     );
     timer.unref();
   };
-  const run = (): void => {
+  const run = (): Promise<void> => {
     // A failure, such as damage in the original, leaves the replica as it is; readers of the original are told.
     copying = copying.then(copy).catch(() => undefined);
+    return copying;
+  };
+  const lagBy = (milliseconds: number): void => {
+    lag = milliseconds;
+    clearTimeout(timer);
+    timer = undefined;
+    void run();
   };
 
   const stopListening = original.onCommit(() => schedule(lag));
-  run();
-  await copying;
+  await run();
   return {
     log,
     setLag: (milliseconds) => {
-      lag = milliseconds;
-      clearTimeout(timer);
-      timer = undefined;
-      run();
+      wantedLag = milliseconds;
+      if (lag !== notLate) lagBy(milliseconds);
     },
+    setLate: (late) => lagBy(late ? wantedLag : notLate),
+    catchUp: run,
     close: async () => {
       closed = true;
       stopListening();

@@ -3,19 +3,7 @@ import type { sendUnaryData, Server, ServerUnaryCall } from "@grpc/grpc-js";
 import gossip from "@eventstore/db-client/generated/gossip_pb.js";
 import gossipGrpc from "@eventstore/db-client/generated/gossip_grpc_pb.js";
 import shared from "@eventstore/db-client/generated/shared_pb.js";
-
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
-
-export interface Member {
-  /** A UUID. */
-  readonly instanceId: string;
-  readonly role: "leader" | "follower";
-  /** Where clients reach it. */
-  readonly endpoint: Endpoint;
-}
+import type { Member } from "../cluster/membership.ts";
 
 const { VNodeState } = gossip.MemberInfo;
 const ticksPerMillisecond = 10_000n;
@@ -35,7 +23,7 @@ const memberInfo = ({ instanceId, role, endpoint }: Member, now: number): gossip
   return member;
 };
 
-/** @param members asked for at each call, since followers come and go */
+/** @param members asked for at each call, since they come and go */
 export const addGossipService = (server: Server, members: () => readonly Member[]): void => {
   const read = (): gossip.ClusterInfo => {
     const now = Date.now();

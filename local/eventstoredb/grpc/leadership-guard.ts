@@ -1,21 +1,24 @@
 /**
- * Stands before the handlers of a follower, and sends to the leader who has to be there: calls that say so, and everything
+ * Stands before the handlers of a member while it follows, and sends to the leader who has to be there: calls that say so, and everything
  * that has to do with persistent subscriptions, which only a leader runs. Answers to the first message, as the real server
  * does: the client loses an append whose stream ends before it was written to.
  */
 import { ResponderBuilder, ServerInterceptingCall, ServerListenerBuilder, type ServerInterceptor } from "@grpc/grpc-js";
 import persistentGrpc from "@eventstore/db-client/generated/persistent_grpc_pb.js";
-import type { Endpoint } from "./gossip-service.ts";
+import type { Endpoint } from "../cluster/membership.ts";
 import { notLeader } from "./status-errors.ts";
 
 const leadersOnly = new Set(Object.values(persistentGrpc.PersistentSubscriptionsService).map(({ path }) => path));
 
+/** @param leader where the leader is, if that is another member; asked for at each call */
 export const leadershipGuard =
-  (leader: () => Endpoint): ServerInterceptor =>
+  (leader: () => Endpoint | undefined): ServerInterceptor =>
   (method, call) => {
+    const elsewhere = leader();
+    if (elsewhere === undefined) return new ServerInterceptingCall(call);
     let refused = false;
     const refuse = (): void => {
-      const { code, details, metadata } = notLeader(leader());
+      const { code, details, metadata } = notLeader(elsewhere);
       call.sendStatus({ code, details, metadata });
     };
     const listener = new ServerListenerBuilder()

@@ -7,7 +7,9 @@ import {
   END,
   EventStoreDBClient,
   NotLeaderError,
+  PersistentSubscriptionDroppedError,
   persistentSubscriptionToStreamSettingsFromDefaults as streamSettings,
+  START,
   StreamNotFoundError,
   WrongExpectedVersionError,
   type AppendToStreamOptions,
@@ -22,6 +24,7 @@ import {
   type EventStoreServer,
   type Follower,
 } from "../../../local/eventstoredb/event-store-server.ts";
+import { consume, revisions as revisionsConsumed } from "../../contract/consumer.ts";
 import { collect, event, events, eventOf, follow, newStream, rejection, revisionsOf } from "./event-store-for-test.ts";
 
 const host = "127.0.0.1";
@@ -72,6 +75,21 @@ const wholeLog = async (client: EventStoreDBClient): Promise<unknown[]> =>
     const { id, streamId, revision, type, created, data } = eventOf(resolved);
     return { id, streamId, revision, type, created, data, position: resolved.commitPosition };
   });
+
+const members = async (port: number): Promise<gossip.MemberInfo.AsObject[]> => {
+  const client = new gossipGrpc.GossipClient(`${host}:${port}`, credentials.createInsecure());
+  try {
+    return await new Promise((resolve, reject) => {
+      client.read(new shared.Empty(), new Metadata(), (error, info) => {
+        if (error === null) resolve(info.toObject().membersList);
+        else reject(error);
+      });
+    });
+  } finally {
+    client.close();
+  }
+};
+const { LEADER, FOLLOWER } = gossip.MemberInfo.VNodeState;
 
 describe("what a follower shows", () => {
   test("is nothing younger than its lag, and everything older", async () => {
@@ -220,21 +238,6 @@ describe("what a follower does not do itself", () => {
 });
 
 describe("clients of a cluster", () => {
-  const members = async (port: number): Promise<gossip.MemberInfo.AsObject[]> => {
-    const client = new gossipGrpc.GossipClient(`${host}:${port}`, credentials.createInsecure());
-    try {
-      return await new Promise((resolve, reject) => {
-        client.read(new shared.Empty(), new Metadata(), (error, info) => {
-          if (error === null) resolve(info.toObject().membersList);
-          else reject(error);
-        });
-      });
-    } finally {
-      client.close();
-    }
-  };
-  const { LEADER, FOLLOWER } = gossip.MemberInfo.VNodeState;
-
   test("are told of all members by each of them, and no more of one that has stopped", async () => {
     const { leader, follower } = await startCluster(0);
     const told = await Promise.all([leader.port, follower.port].map(members));
@@ -308,6 +311,76 @@ describe("clients of a cluster", () => {
     await expect.poll(() => revisions(admin, stream)).toEqual([0n]);
     const anonymous = connect(`esdb://${hosts}${options}&nodePreference=follower`);
     expect(String(await rejection(revisions(anonymous, stream)))).toContain("Access Denied");
+  });
+});
+
+describe("when the leader changes", () => {
+  const strict = { requiresLeader: true } as const;
+
+  test("the one that was is a follower that refers to the new one, and clients go there and back by themselves", async () => {
+    const { leader, follower, onLeader } = await startCluster(Infinity);
+    const stream = newStream();
+    await onLeader.appendToStream(stream, event());
+    await follower.lead();
+    for (const port of [leader.port, follower.port]) {
+      expect((await members(port)).map(({ state, httpEndPoint }) => [httpEndPoint?.port, state])).toEqual([
+        [leader.port, FOLLOWER],
+        [follower.port, LEADER],
+      ]);
+    }
+    const read = (): Promise<bigint[]> => collect(onLeader.readStream(stream, strict)).then(revisionsOf);
+    expect(await rejection(read())).toMatchObject({ leader: { address: host, port: follower.port } });
+    expect(await read()).toEqual([0n]);
+    await leader.lead();
+    expect(await rejection(read())).toMatchObject({ leader: { address: host, port: leader.port } });
+    expect(await read()).toEqual([0n]);
+  });
+
+  test("who writes to the new one reads what he has written, at once; as a follower it is late again", async () => {
+    const { leader, follower, onLeader, onFollower } = await startCluster(Infinity);
+    await follower.lead();
+    const stream = newStream();
+    for (let revision = 0n; revision < 20n; revision += 1n) {
+      await onFollower.appendToStream(stream, event());
+      expect((await revisions(onFollower, stream)).length).toBe(Number(revision) + 1);
+    }
+    await onLeader.appendToStream(stream, event());
+    await expect.poll(() => revisions(onFollower, stream)).toHaveLength(21);
+    await leader.lead();
+    await onLeader.appendToStream(stream, event());
+    expect([(await revisions(onLeader, stream)).length, (await revisions(onFollower, stream)).length]).toEqual([
+      22, 21,
+    ]);
+  });
+
+  test("consumers of persistent subscriptions are dropped, and served by the new one", async () => {
+    const { follower, onLeader, onFollower } = await startCluster(0);
+    const stream = newStream();
+    await onLeader.appendToStream(stream, event());
+    await onLeader.createPersistentSubscriptionToStream(stream, "g", streamSettings({ startFrom: START }));
+    const before = consume(onLeader.subscribeToPersistentSubscriptionToStream(stream, "g"), () => "nothing");
+    await before.reached(1);
+    await follower.lead();
+    await expect.poll(() => before.errors).toHaveLength(1);
+    expect(before.errors[0]).toBeInstanceOf(PersistentSubscriptionDroppedError);
+    const refused = onLeader.createPersistentSubscriptionToStream(stream, "other", streamSettings());
+    expect(await rejection(refused)).toBeInstanceOf(NotLeaderError);
+    const after = consume(onFollower.subscribeToPersistentSubscriptionToStream(stream, "g"));
+    await after.reached(1);
+    expect(revisionsConsumed(after)).toEqual([0n]);
+  });
+
+  test("a leader that stops is followed by the first member that is left", async () => {
+    const { leader, follower } = await startCluster(0);
+    const other = await leader.startFollower();
+    await follower.lead();
+    await follower.stop();
+    for (const port of [leader.port, other.port]) {
+      expect((await members(port)).map(({ state, httpEndPoint }) => [httpEndPoint?.port, state])).toEqual([
+        [leader.port, LEADER],
+        [other.port, FOLLOWER],
+      ]);
+    }
   });
 });
 
