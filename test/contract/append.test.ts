@@ -101,6 +101,16 @@ describe.each(forms)("$form", ({ options }) => {
     await wrongVersion(append(stream, [first, second, event()], NO_STREAM), 1n);
   });
 
+  test("no_stream writes a soft-deleted stream again, but not with a first event that it has", async () => {
+    const stream = newStream();
+    const [first = event(), second = event()] = events(2);
+    await append(stream, [first, second]);
+    await store.client.deleteStream(stream);
+    await wrongVersion(append(stream, [first, event()], NO_STREAM), 1n);
+    expect((await append(stream, [event(), first], NO_STREAM)).nextExpectedRevision).toBe(3n);
+    expect(revisionsOf(await collect(store.client.readStream(stream)))).toEqual([2n, 3n]);
+  });
+
   test("the exact last revision appends without looking at ids", async () => {
     const stream = newStream();
     const same = event();

@@ -39,7 +39,7 @@ const metadata = fc.constantFrom<JSONType>(
   {},
   { $maxCount: 2 },
   { $tb: 3 },
-  { $tb: 1, $maxCount: 4, colour: "blue" },
+  { $tb: 1, $maxCount: 2, colour: "blue" },
   { $tb: "1" },
   { $tb: 2, $maxCount: 0 },
   { $tb: 2, $acl: { $w: 1 } },

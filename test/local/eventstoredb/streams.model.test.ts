@@ -76,7 +76,7 @@ const operation = fc.oneof(
         "{}",
         '{"$maxCount":2}',
         '{"$tb":3}',
-        '{"a":1,"$tb":1,"$maxCount":4}',
+        '{"a":1,"$tb":1,"$maxCount":2}',
         '{"$tb":"3"}',
         '{"$tb":2,"$acl":{"$x":"a"}}',
         '{"$maxCount":-1,"$tb":2}',
