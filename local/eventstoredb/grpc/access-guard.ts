@@ -60,8 +60,15 @@ export const accessGuard =
       end();
       call.sendStatus({ code, details, metadata });
     };
-    /** Whatever goes wrong while it is decided, such as damage on disk, does not let anybody in. */
     const isAllowed = (action: Action): boolean => decideAccess(principal, action, acls) === "allowed";
+    /** Whatever goes wrong while it is decided, such as damage on disk, ends the call: it lets nobody in. */
+    const orRefuse = (decide: () => void): void => {
+      try {
+        decide();
+      } catch (error) {
+        refuse(toStatusError(error));
+      }
+    };
 
     const admit = (metadata: Metadata, next: (metadata: Metadata) => void, found: Authentication): void => {
       if (ended) return;
@@ -87,9 +94,11 @@ export const accessGuard =
         return;
       }
       if (action?.kind === "use-stream" && isSubscription(message)) {
-        stopWatching ??= acls.watch(action.stream, () => {
-          if (!isAllowed(action)) refuse(accessDenied());
-        });
+        stopWatching ??= acls.watch(action.stream, () =>
+          orRefuse(() => {
+            if (!isAllowed(action)) refuse(accessDenied());
+          }),
+        );
       }
       next(message);
     };
@@ -105,13 +114,7 @@ export const accessGuard =
           );
         }
       })
-      .withOnReceiveMessage((message: unknown, next) => {
-        try {
-          judge(message, next);
-        } catch (error) {
-          refuse(toStatusError(error));
-        }
-      })
+      .withOnReceiveMessage((message: unknown, next) => orRefuse(() => judge(message, next)))
       .withOnCancel(end)
       .build();
     const responder = new ResponderBuilder()
