@@ -64,7 +64,7 @@ const startProxy = async (port: number) => {
 };
 
 test("a consumer that is gone without a word is noticed, and what it had goes to others", async () => {
-  const impatient = await startEventStore({ keepAlive: { interval: 200, timeout: 300 } });
+  const impatient = await startEventStore({ keepAlive: { interval: 300, timeout: 2000 } });
   const proxy = await startProxy(impatient.port);
   const client = connect(impatient);
   const vanishing = connect({ connectionString: `esdb://127.0.0.1:${proxy.port}?tls=false` });
@@ -79,7 +79,7 @@ test("a consumer that is gone without a word is noticed, and what it had goes to
   expect(other.delivered.map(({ retryCount }) => retryCount)).toEqual([1, 1, 1, 1, 1]);
   // One that answers the server's questions stays, however long it has nothing to say.
   const followed = follow(client.subscribeToStream("idle"));
-  await sleep(1500);
+  await sleep(1000);
   await client.appendToStream("idle", event());
   await followed.reached(1);
   expect([followed.errors, other.errors]).toEqual([[], []]);

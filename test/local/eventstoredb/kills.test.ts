@@ -229,6 +229,7 @@ test(`killed ${kills} times: everything acknowledged is there, nothing else is h
     await eventually(
       () => seen().size === places.length,
       () => `${group}: ${seen().size} of ${places.length} events were delivered`,
+      60_000,
     );
     expect(mine.map((stretch) => faultOf(stretch, places)).filter((fault) => fault !== undefined)).toEqual([]);
   }
