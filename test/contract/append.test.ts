@@ -254,6 +254,16 @@ describe.each(forms)("$form", ({ options }) => {
     expect((await append(stream, large)).nextExpectedRevision).toBe(0n);
   });
 
+  test("a message of more than 16 MiB less 10,000 bytes is refused, and the connection goes on", async () => {
+    const stream = newStream();
+    const withMetadata = (bytes: number) => ({ ...event(), metadata: new Uint8Array(bytes) });
+    expect((await append(stream, withMetadata(16_000_000))).nextExpectedRevision).toBe(0n);
+    const error = await rejection(append(stream, withMetadata(16 * 1024 * 1024)));
+    expect(error).toBeInstanceOf(UnknownError);
+    expect(error).toMatchObject({ code: 8 });
+    expect((await append(stream, event(), 0n)).nextExpectedRevision).toBe(1n);
+  });
+
   test("an empty type or id that is no UUID is refused without harm to the connection", async () => {
     const stream = newStream();
     for (const bad of [

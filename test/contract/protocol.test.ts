@@ -9,6 +9,7 @@ import shared from "@eventstore/db-client/generated/shared_pb.js";
 import streamsGrpc from "@eventstore/db-client/generated/streams_grpc_pb.js";
 import streams from "@eventstore/db-client/generated/streams_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import timestamp from "google-protobuf/google/protobuf/timestamp_pb.js";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   collect,
@@ -267,6 +268,34 @@ describe("BatchAppend", () => {
     expect(await collect(store.client.readStream(stream))).toHaveLength(1);
   });
 
+  test.each([
+    [6, "WrongExpectedVersion", (request: streams.BatchAppendReq) => request.getOptions()?.setStreamPosition("7")],
+    [4, "Timeout", (request: streams.BatchAppendReq) => request.getOptions()?.setDeadline(new timestamp.Timestamp())],
+    [3, "BadRequest", (request: streams.BatchAppendReq) => request.getOptions()?.clearStreamIdentifier()],
+    [
+      3,
+      "MaximumAppendSizeExceeded",
+      (request: streams.BatchAppendReq) =>
+        request.getProposedMessagesList()[0]?.setData(new Uint8Array(1024 * 1024 + 1)),
+    ],
+    [5, "StreamDeleted", () => undefined],
+  ] as const)("an error has the code %d and the details %s", async (code, type, spoil) => {
+    const stream = newStream();
+    if (type === "StreamDeleted") await store.client.tombstoneStream(stream);
+    const call = raw.batchAppend(store.metadata);
+    const answered = new Promise<streams.BatchAppendResp>((resolve) => call.on("data", resolve));
+    call.on("error", () => undefined);
+    const request = batch((one) => one.setOptions(options(stream)).setIsFinal(true).addProposedMessages(message()));
+    spoil(request);
+    call.write(request);
+    const response = await answered;
+    call.end();
+    expect(response.getError()?.getCode()).toBe(code);
+    expect(response.getError()?.getMessage()).toBe(type);
+    expect(response.getError()?.getDetails()?.getTypeUrl()).toBe(`type.googleapis.com/event_store.client.${type}`);
+    expect(response.getCorrelationId()?.getString()).toBe(request.getCorrelationId()?.getString());
+  });
+
   test("each append is answered once, with its own correlation id, bad ones too, and the call goes on", async () => {
     const stream = newStream();
     const call = raw.batchAppend();
@@ -467,6 +496,65 @@ describe("metadata, to the byte", () => {
       expect(read.map((response) => response.getEvent()?.getEvent()?.getStreamRevision())).toEqual(visible);
     },
   );
+});
+
+describe("errors tell clients which they are", () => {
+  const trailersOf = (error: unknown): Record<string, unknown> => {
+    const { metadata } = error as ServiceError;
+    const { exception, ...others } = metadata.getMap();
+    const names = ["stream-name", "expected-version", "actual-version"];
+    return { exception, ...Object.fromEntries(Object.entries(others).filter(([name]) => names.includes(name))) };
+  };
+  const removal = (stream: string): streams.DeleteReq => {
+    const options = new streams.DeleteReq.Options();
+    options.setStreamIdentifier(identifier(stream));
+    options.setRevision("7");
+    const request = new streams.DeleteReq();
+    request.setOptions(options);
+    return request;
+  };
+  const failed = (call: (done: (error: ServiceError | null) => void) => unknown): Promise<ServiceError | null> =>
+    new Promise((resolve) => {
+      call((error) => resolve(error));
+    });
+
+  test("a stream that is deleted", async () => {
+    const stream = newStream();
+    await store.client.tombstoneStream(stream);
+    for (const error of [
+      await rejection(responses(readRequest(stream))),
+      await rejection(responses(readRequest(`$$${stream}`))),
+      await rejection(
+        responses(
+          readRequest(stream, (options) => options.setSubscription(new streams.ReadReq.Options.SubscriptionOptions())),
+        ),
+      ),
+      await rejection(appendRaw([appendOptions(stream), proposal("{}")])),
+      await failed((done) => raw.delete(removal(stream), store.metadata, done)),
+    ]) {
+      const name = String(trailersOf(error)["stream-name"]);
+      expect([stream, `$$${stream}`]).toContain(name);
+      expect(error).toMatchObject({ code: 9, details: `Event stream '${name}' is deleted.` });
+      expect(trailersOf(error)).toEqual({ exception: "stream-deleted", "stream-name": name });
+    }
+  });
+
+  test("another revision than was expected", async () => {
+    const stream = newStream();
+    const details = (actual: number): string =>
+      `Delete failed due to WrongExpectedVersion. Stream: ${stream}, Expected version: 7, Actual version: ${actual}`;
+    for (const actual of [-1, 0]) {
+      const error = await failed((done) => raw.delete(removal(stream), store.metadata, done));
+      expect(error).toMatchObject({ code: 9, details: details(actual) });
+      expect(trailersOf(error)).toEqual({
+        exception: "wrong-expected-version",
+        "stream-name": stream,
+        "expected-version": "7",
+        "actual-version": actual.toString(),
+      });
+      await store.client.appendToStream(stream, event());
+    }
+  });
 });
 
 test("a delete that does not say what it expects is refused", async () => {
