@@ -11,14 +11,16 @@ const store = useServerUnderTest();
 const groups = groupsOn(store);
 
 const everyEvent = { checkPointUpperBound: 1, checkPointLowerBound: 1 };
+/** One checkpoint, when so many are done: a server may leave out those that become due while it writes another. */
+const onceFor = (count: number) => ({ checkPointUpperBound: count, checkPointLowerBound: count });
 const twoTicks = 2100;
 
 describe("are written", () => {
   test("as the position in JSON, in a stream of the group's own that just grows and that $all shows", async () => {
-    const group = await groups.onStream({ startFrom: START, ...everyEvent }, 3);
+    const group = await groups.onStream({ startFrom: START, ...onceFor(3) }, 3);
     const consumer = consume(group.connect(1));
     await consumer.reached(3);
-    await expect.poll(async () => (await group.checkpoints()).at(-1)).toBe("2");
+    await expect.poll(() => group.checkpoints()).toEqual(["2"]);
     const written = await collect(store.client.readStream(group.checkpointStream));
     expect(eventOf(written.at(-1) ?? {})).toMatchObject({ type: "$SubscriptionCheckpoint", isJson: true, data: "2" });
     expect((await store.client.getStreamMetadata(group.checkpointStream)).metadata).toBeUndefined();
@@ -29,27 +31,25 @@ describe("are written", () => {
   });
 
   test("as soon as the upper bound is done with", async () => {
-    const group = await groups.onStream(
-      { startFrom: START, checkPointAfter: 0, checkPointUpperBound: 3, checkPointLowerBound: 3 },
-      7,
-    );
+    const group = await groups.onStream({ startFrom: START, checkPointAfter: 0, ...onceFor(3) }, 3);
     const consumer = consume(group.connect(1));
+    await expect.poll(group.checkpoints).toEqual(["2"]);
+    await group.append(4);
     await consumer.reached(7);
     await expect.poll(group.checkpoints).toEqual(["2", "5"]);
   });
 
   test("before the first message that is still owed", async () => {
-    const group = await groups.onStream({ startFrom: START, ...everyEvent }, 5);
+    const group = await groups.onStream({ startFrom: START, ...onceFor(2) }, 5);
     const consumer = consume(group.connect(), ({ revision }) => (revision === 2n ? "nothing" : "ack"));
     await consumer.reached(5);
-    await expect.poll(async () => (await group.checkpoints()).at(-1)).toBe("1");
-    await sleep(50);
-    expect((await group.checkpoints()).at(-1)).toBe("1");
+    await expect.poll(async () => (await group.info()).stats.outstandingMessagesCount).toBe(1);
+    await expect.poll(group.checkpoints).toEqual(["1"]);
   });
 
   test("for their age, at a tick, from the lower bound on", async () => {
     const group = await groups.onStream(
-      { startFrom: START, checkPointAfter: 1, checkPointLowerBound: 2, checkPointUpperBound: 1000 },
+      { startFrom: START, checkPointAfter: 1, checkPointLowerBound: 3, checkPointUpperBound: 1000 },
       3,
     );
     await consume(group.connect()).reached(3);
@@ -82,7 +82,8 @@ describe("of $all", () => {
     await consumer.reached(3);
     const [, , third] = await collect(store.client.readStream(stream));
     const position = eventOf(third ?? {}).position;
-    await expect.poll(group.checkpoints).toContain(`C:${position?.commit}/P:${position?.prepare}`);
+    await expect.poll(async () => (await group.info()).stats.lastCheckpointedEventPosition).toEqual(position);
+    await expect.poll(async () => (await group.checkpoints()).at(-1)).toMatch(/^C:(\d+)\/P:\1$/);
     const all = await collect(store.client.readAll({ fromPosition: position ?? START }));
     expect(all.filter((resolved) => resolved.event?.streamId === group.checkpointStream)).toEqual([]);
   });
@@ -129,27 +130,26 @@ describe("of $all", () => {
 
 describe("are gone on from", () => {
   test("after a restart: not with the event they name, and with everything after it once more", async () => {
-    const group = await groups.onStream(
-      { startFrom: START, checkPointAfter: 0, checkPointLowerBound: 3, checkPointUpperBound: 3 },
-      5,
-    );
+    const group = await groups.onStream({ startFrom: START, checkPointAfter: 0, ...onceFor(3) }, 5);
     await consume(group.connect(1)).reached(5);
     await expect.poll(group.checkpoints).toEqual(["2"]);
     await groups.restart(group);
-    expect((await group.info()).stats).toMatchObject({
-      lastCheckpointedEventRevision: 2n,
-      lastKnownEventRevision: 4n,
-      totalItems: 0n,
-    });
+    await expect
+      .poll(async () => (await group.info()).stats)
+      .toMatchObject({
+        lastCheckpointedEventRevision: 2n,
+        lastKnownEventRevision: 4n,
+        totalItems: 0n,
+      });
     const consumer = consume(group.connect());
     await consumer.reached(2);
     expect(consumer.delivered).toEqual([3n, 4n].map((revision) => ({ revision, retryCount: 0 })));
   });
 
   test("whatever startFrom an update names", async () => {
-    const group = await groups.onStream({ startFrom: START, ...everyEvent }, 3);
+    const group = await groups.onStream({ startFrom: START, ...onceFor(3) }, 3);
     await consume(group.connect(1)).reached(3);
-    await expect.poll(async () => (await group.checkpoints()).at(-1)).toBe("2");
+    await expect.poll(group.checkpoints).toEqual(["2"]);
     await store.client.updatePersistentSubscriptionToStream(group.stream, group.name, {
       ...(await group.info()).settings,
       startFrom: START,

@@ -146,4 +146,10 @@ test("groups are listed by source, and in the order in which they were created",
   expect(
     listed.filter(({ source }) => source.startsWith("list-")).map(({ source, group }) => `${source} ${group}`),
   ).toEqual(["list-a 3", "list-b 2", "list-b 1"]);
+  const written = loadConfiguration(log).filter(({ source }) => source.startsWith("list-"));
+  expect(written.map(({ group, settings: { maxRetryCount } }) => `${group} ${maxRetryCount}`)).toEqual([
+    "2 1",
+    "3 10",
+    "1 10",
+  ]);
 });
