@@ -74,6 +74,16 @@ describe("refused is", () => {
     await second.unsubscribe();
   });
 
+  test("a consumer with a buffer below zero, or of a group without a name", async () => {
+    const { stream, connect } = await groups.onStream();
+    for (const subscription of [
+      connect(-1),
+      store.client.subscribeToPersistentSubscriptionToStream(stream, "", { bufferSize: 1 }),
+    ]) {
+      expect(await rejection(confirmed(subscription))).toMatchObject({ code: status.UNKNOWN });
+    }
+  });
+
   test("a read batch that is no smaller than the buffer, at creation and at an update", async () => {
     const settings = streamSettings({ readBatchSize: 20, historyBufferSize: 20 });
     const group = await groups.onStream();

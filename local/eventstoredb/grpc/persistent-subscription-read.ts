@@ -74,6 +74,8 @@ export const persistentReadHandler =
     const connect = async (options: persistent.ReadReq.Options): Promise<void> => {
       const source = options.hasAll() ? allSource : requireStreamName(options.getStreamIdentifier());
       const key: GroupKey = { source, group: options.getGroupName() };
+      if (key.group === "") throw handlerFailed(new Error("The request names no group."));
+      if (options.getBufferSize() < 0) throw handlerFailed(new Error("The buffer size is negative."));
       const uuids = options.getUuidOption()?.hasStructured() === true ? "structured" : "text";
       const consumer: GroupConsumer = {
         id,
