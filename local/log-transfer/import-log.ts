@@ -37,9 +37,10 @@ export const importLog = async (
     const { size } = await handle.stat();
     const firstLine = await readHeader(handle, file);
     const anchor = await lastWritten(client);
-    const start = anchor === undefined ? firstLine : await resumeFrom(handle, file, firstLine, anchor);
+    const { start, before } =
+      anchor === undefined ? { start: firstLine, before: 0 } : await resumeFrom(handle, file, firstLine, anchor);
     const target = new Target(client, await Appender.open(client));
-    let events = 0;
+    let events = before;
     try {
       for await (const { records, end } of batches(readRecords(handle, file, start), anchor)) {
         signal.throwIfAborted();
@@ -81,18 +82,31 @@ const isSame = (one: LogRecord, other: LogRecord | undefined): boolean =>
  * Where an import goes on that an earlier run began: as many appends before the last event on the server as may have been
  * in flight beside one that failed. If that event is not in the file, at the start.
  */
-const resumeFrom = async (handle: FileHandle, file: string, firstLine: number, anchor: LogRecord): Promise<number> => {
-  const starts: number[] = [];
-  let start = firstLine;
+const resumeFrom = async (
+  handle: FileHandle,
+  file: string,
+  firstLine: number,
+  anchor: LogRecord,
+): Promise<ResumePoint> => {
+  const first: ResumePoint = { start: firstLine, before: 0 };
+  const points: ResumePoint[] = [];
+  let next = first;
   for await (const { records, end } of batches(readRecords(handle, file, firstLine), anchor)) {
-    starts.push(start);
-    if (starts.length > appendsInFlight + 1) starts.shift();
+    points.push(next);
+    if (points.length > appendsInFlight + 1) points.shift();
     const last = records.at(-1);
-    if (last !== undefined && isSame(last, anchor)) return starts[0] ?? firstLine;
-    start = end;
+    if (last !== undefined && isSame(last, anchor)) return points[0] ?? first;
+    next = { start: end, before: next.before + records.length };
   }
-  return firstLine;
+  return first;
 };
+
+interface ResumePoint {
+  /** Byte offset of a line. */
+  readonly start: number;
+  /** How many events are before it. */
+  readonly before: number;
+}
 
 interface Batch {
   readonly records: readonly LogRecord[];

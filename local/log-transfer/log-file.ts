@@ -37,31 +37,37 @@ export const readHeader = async (handle: FileHandle, file: string): Promise<numb
  */
 export async function* readRecords(handle: FileHandle, file: string, offset: number): AsyncGenerator<FileRecord> {
   const { size } = await handle.stat();
-  let rest: Buffer = Buffer.alloc(0);
+  /** Of a line that has begun: an event may be larger than a piece by far. */
+  let begun: Buffer[] = [];
   let start = offset;
   for (let at = offset; at < size;) {
-    const piece = Buffer.alloc(Math.min(pieceBytes, size - at));
+    const piece = Buffer.allocUnsafe(Math.min(pieceBytes, size - at));
     const { bytesRead } = await handle.read(piece, 0, piece.length, at);
     if (bytesRead === 0) break;
-    at += bytesRead;
-    rest = Buffer.concat([rest, piece.subarray(0, bytesRead)]);
     let from = 0;
-    for (let lineEnd = rest.indexOf("\n"); lineEnd >= 0; lineEnd = rest.indexOf("\n", from)) {
-      const line = rest.toString("utf8", from, lineEnd);
-      const end = start + lineEnd + 1 - from;
+    for (let feed = indexOfFeed(piece, from, bytesRead); feed >= 0; feed = indexOfFeed(piece, from, bytesRead)) {
+      const line = Buffer.concat([...begun, piece.subarray(from, feed)]).toString("utf8");
+      const end = at + feed + 1;
       yield { record: parsed(line, file, start), end };
+      begun = [];
       start = end;
-      from = lineEnd + 1;
+      from = feed + 1;
     }
-    rest = rest.subarray(from);
+    begun.push(piece.subarray(from, bytesRead));
+    at += bytesRead;
   }
-  if (rest.length > 0) {
+  if (start < size) {
     throw new TransferError(
       "LINE_INVALID",
       `${file} ends in the middle of a line, at byte ${size}: repeat the export, which finishes it`,
     );
   }
 }
+
+const indexOfFeed = (piece: Buffer, from: number, end: number): number => {
+  const feed = piece.indexOf(0x0a, from);
+  return feed < end ? feed : -1;
+};
 
 const parsed = (line: string, file: string, offset: number): LogRecord => {
   try {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { accepts, freePorts } from "../../local/system/ports.ts";
-import { run, StartedSystem } from "./started-system.ts";
+import { portFlags, run, StartedSystem } from "./started-system.ts";
 
 const repository = join(import.meta.dirname, "../..");
 
@@ -96,10 +96,22 @@ describe("the documentation", () => {
   function adapted(line: string): string {
     const patient = "curl --silent --show-error --fail --retry 20 --retry-delay 1 --retry-all-errors";
     const here = line.replaceAll("http://127.0.0.1:3000", system.url).replace(/^curl/, patient);
+    if (line.includes(" --server ")) return ofThisStore(line);
     if (line.startsWith("npx tidemark")) return `${here} --data ${system.dataDirectory}`;
     if (line.startsWith("npm run"))
       return `${here}${line.includes(" -- ") ? "" : " --"} --data ${system.dataDirectory}`;
     return here;
+  }
+
+  /**
+   * What names an event store by its address has no data directory; what it writes goes where the system's data is. The whole
+   * contract suite has its own place among the tests: here a part shows that it finds the server.
+   */
+  function ofThisStore(line: string): string {
+    const command = line.startsWith("npm run contract") ? `${line} --only contiguous` : line;
+    return command
+      .replace("127.0.0.1:2113", `127.0.0.1:${system.ports[portFlags.indexOf("--eventstore-port")] ?? 0}`)
+      .replace(/--file (\S+)/, `--file ${system.dataDirectory}/$1`);
   }
 
   const shownCode = pages.flatMap((page) => blocks(page, "ts").map((block) => ({ page: page.name, block })));

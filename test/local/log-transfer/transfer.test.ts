@@ -101,7 +101,7 @@ describe("a log", () => {
     const before = await contents(source);
     expect(await contents(target)).toEqual(before);
     expect(before).toHaveLength(first.written);
-    await importLog(target, file, quiet);
+    expect(await importLog(target, file, quiet)).toEqual({ events: first.written });
     expect(await contents(target)).toEqual(before);
     expect(await rejection(collect(target.readStream("gone")))).toBeInstanceOf(StreamDeletedError);
     expect(await rejection(collect(target.readStream("never-was")))).toBeInstanceOf(StreamDeletedError);
