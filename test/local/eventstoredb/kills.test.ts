@@ -173,69 +173,73 @@ const killDuringStart = async (random: Random): Promise<void> => {
   await starting.kill();
 };
 
-test(`killed ${kills} times: everything acknowledged is there, nothing else is half there (TIDEMARK_SEED=${seed})`, async () => {
-  const random = seededRandom(seed);
-  const ledger = new KillLedger();
-  const stretches: Stretch[] = [];
-  const killsOf = { load: 0, checkpoint: 0, start: 0 };
+test(
+  `killed ${kills} times: everything acknowledged is there, nothing else is half there (TIDEMARK_SEED=${seed})`,
+  async () => {
+    const random = seededRandom(seed);
+    const ledger = new KillLedger();
+    const stretches: Stretch[] = [];
+    const killsOf = { load: 0, checkpoint: 0, start: 0 };
 
-  const work = async (server: ServerProcess, round: number, kind: "load" | "checkpoint"): Promise<void> => {
-    const clients = [connect(server), connect(server), connect(server)] as const;
-    await ledger.inspect(clients[0]);
-    if (round === 0) await createGroups(clients[0]);
-    stretches.push(await consume(clients[1], "stream"), await consume(clients[2], "all"));
-    const singles = random.pick([1, 4, 8]);
-    const lanes: Lane[] = [
-      ...Array.from({ length: singles }, (_, lane) => appendWithRevisions(ledger, `s-${lane}`)),
-      appendBatches(ledger, random, "b-0", 50, 200),
-      appendBatches(ledger, random, "b-1", 500, 20),
-      appendWrongRevisions(ledger, "s-0"),
-      liveShortLives(ledger, round),
-      changeMetadata(ledger),
-    ];
-    if (kind === "checkpoint") lanes.push(appendBatches(ledger, random, "b-2", 50_000, 16));
-    const over = new AbortController();
-    const change = firstChange(join(directory, "event-store.db"), over.signal);
-    const working = lanes.map((lane, index) => lane(clients[index % 3] ?? clients[0]).catch(() => undefined));
-    await (kind === "checkpoint" ? Promise.race([change, sleep(5000)]) : sleep(random.between(10, 250)));
+    const work = async (server: ServerProcess, round: number, kind: "load" | "checkpoint"): Promise<void> => {
+      const clients = [connect(server), connect(server), connect(server)] as const;
+      await ledger.inspect(clients[0]);
+      if (round === 0) await createGroups(clients[0]);
+      stretches.push(await consume(clients[1], "stream"), await consume(clients[2], "all"));
+      const singles = random.pick([1, 4, 8]);
+      const lanes: Lane[] = [
+        ...Array.from({ length: singles }, (_, lane) => appendWithRevisions(ledger, `s-${lane}`)),
+        appendBatches(ledger, random, "b-0", 50, 200),
+        appendBatches(ledger, random, "b-1", 500, 20),
+        appendWrongRevisions(ledger, "s-0"),
+        liveShortLives(ledger, round),
+        changeMetadata(ledger),
+      ];
+      if (kind === "checkpoint") lanes.push(appendBatches(ledger, random, "b-2", 50_000, 16));
+      const over = new AbortController();
+      const change = firstChange(join(directory, "event-store.db"), over.signal);
+      const working = lanes.map((lane, index) => lane(clients[index % 3] ?? clients[0]).catch(() => undefined));
+      await (kind === "checkpoint" ? Promise.race([change, sleep(5000)]) : sleep(random.between(10, 250)));
+      await server.kill("SIGKILL");
+      over.abort();
+      await Promise.all(working);
+      await Promise.all(clients.map((client) => client.dispose().catch(() => undefined)));
+    };
+
+    for (let round = 0; round < kills; round += 1) {
+      const kind = round === 0 ? "load" : random.pick(["load", "load", "load", "checkpoint", "start"] as const);
+      killsOf[kind] += 1;
+      if (kind === "start") await killDuringStart(random);
+      else await work(await startProcess(parameters()), round, kind);
+      expect({ round, kind, faults: ledger.faults }).toEqual({ round, kind, faults: [] });
+    }
+
+    const server = await startProcess(parameters());
+    const client = connect(server);
+    await ledger.inspect(client);
+    await ledger.inspectAll(client);
+    const matching = ledger.places.filter(({ stream }) => stream.startsWith("s-"));
+    const ofStream = matching.filter(({ stream }) => stream === "s-0");
+    const rest = [await consume(client, "stream"), await consume(client, "all")];
+    stretches.push(...rest);
+    for (const [group, places] of [
+      ["stream", ofStream],
+      ["all", matching],
+    ] as const) {
+      const mine = stretches.filter((stretch) => stretch.group === group);
+      const seen = (): Set<string> => new Set(mine.flatMap(({ delivered }) => delivered.map(({ id }) => id)));
+      await eventually(
+        () => seen().size === places.length,
+        () => `${group}: ${seen().size} of ${places.length} events were delivered`,
+        60_000,
+      );
+      expect(mine.map((stretch) => faultOf(stretch, places)).filter((fault) => fault !== undefined)).toEqual([]);
+    }
+    await client.dispose();
     await server.kill("SIGKILL");
-    over.abort();
-    await Promise.all(working);
-    await Promise.all(clients.map((client) => client.dispose().catch(() => undefined)));
-  };
-
-  for (let round = 0; round < kills; round += 1) {
-    const kind = round === 0 ? "load" : random.pick(["load", "load", "load", "checkpoint", "start"] as const);
-    killsOf[kind] += 1;
-    if (kind === "start") await killDuringStart(random);
-    else await work(await startProcess(parameters()), round, kind);
-    expect({ round, kind, faults: ledger.faults }).toEqual({ round, kind, faults: [] });
-  }
-
-  const server = await startProcess(parameters());
-  const client = connect(server);
-  await ledger.inspect(client);
-  await ledger.inspectAll(client);
-  const matching = ledger.places.filter(({ stream }) => stream.startsWith("s-"));
-  const ofStream = matching.filter(({ stream }) => stream === "s-0");
-  const rest = [await consume(client, "stream"), await consume(client, "all")];
-  stretches.push(...rest);
-  for (const [group, places] of [
-    ["stream", ofStream],
-    ["all", matching],
-  ] as const) {
-    const mine = stretches.filter((stretch) => stretch.group === group);
-    const seen = (): Set<string> => new Set(mine.flatMap(({ delivered }) => delivered.map(({ id }) => id)));
-    await eventually(
-      () => seen().size === places.length,
-      () => `${group}: ${seen().size} of ${places.length} events were delivered`,
-      60_000,
-    );
-    expect(mine.map((stretch) => faultOf(stretch, places)).filter((fault) => fault !== undefined)).toEqual([]);
-  }
-  await client.dispose();
-  await server.kill("SIGKILL");
-  expect(ledger.faults).toEqual([]);
-  expect(killsOf.load + killsOf.checkpoint + killsOf.start).toBe(kills);
-  expect(ledger.acknowledgedBatches).toBeGreaterThan(kills);
-});
+    expect(ledger.faults).toEqual([]);
+    expect(killsOf.load + killsOf.checkpoint + killsOf.start).toBe(kills);
+    expect(ledger.acknowledgedBatches).toBeGreaterThan(kills);
+  },
+  kills * 6_000,
+);
