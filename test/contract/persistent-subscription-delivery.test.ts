@@ -110,7 +110,7 @@ describe("to a stream", () => {
       ["0@" + target, "1@" + target, "7@" + target].map((data) => binaryEvent({ type: "$>", data: Buffer.from(data) })),
     );
     const group = await groups.onStream(
-      { startFrom: START, resolveLinkTos: true, checkPointUpperBound: 3, checkPointLowerBound: 1 },
+      { startFrom: START, resolveLinkTos: true, checkPointUpperBound: 3, checkPointLowerBound: 3 },
       0,
       links,
     );
