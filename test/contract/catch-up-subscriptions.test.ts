@@ -333,6 +333,53 @@ describe("filtered", () => {
     await followed.stop();
   });
 
+  /** Positions of one batch, whose events stand together whoever else writes: the first, then a type for each of the rest. */
+  const batch = async (
+    types: readonly string[],
+  ): Promise<{ readonly first: Position; readonly positions: bigint[] }> => {
+    const stream = newStream();
+    await store.client.appendToStream(stream, [event(), ...types.map((type) => event(type))]);
+    const positions = await positionsOf(stream);
+    const [first = 0n] = positions;
+    return { first: { commit: first, prepare: first }, positions };
+  };
+
+  test("in history a checkpoint comes between two windows, at the last event that matched; then one, then caught up", async () => {
+    const type = newStream();
+    const { first, positions } = await batch(
+      Array.from({ length: 40 }, (_, index) => ((index + 1) % 4 === 0 ? type : "other")),
+    );
+    const log: unknown[] = [];
+    const subscription = store.client.subscribeToAll({
+      fromPosition: first,
+      filter: eventTypeFilter({
+        prefixes: [type],
+        maxSearchWindow: 8,
+        checkpointInterval: 1,
+        checkpointReached: (_, { commit }) => {
+          log.push(positions.indexOf(commit));
+          return Promise.resolve();
+        },
+      }),
+    });
+    subscription.on("data", () => undefined).on("caughtUp", () => log.push("caughtUp"));
+    await eventually(
+      () => log.includes("caughtUp"),
+      () => String(log),
+    );
+    expect(log).toEqual([4, 12, 20, 28, 36, 40, "caughtUp"]);
+    await subscription.unsubscribe();
+  });
+
+  test("in history a window ends with its 32nd match", async () => {
+    const type = newStream();
+    const { first, positions } = await batch(Array.from({ length: 130 }, () => type));
+    const followed = start(first, type, 50, 1);
+    await followed.caughtUp();
+    expect(followed.checkpoints.map((at) => positions.indexOf(at))).toEqual([64, 128, 130]);
+    await followed.stop();
+  });
+
   test("from a checkpoint nothing is missed and nothing repeated", async () => {
     const stream = newStream();
     const { position } = await store.client.appendToStream(stream, event());

@@ -3,6 +3,7 @@
  * the log, so a slow consumer costs a page of memory and no more. A subscriber that falls more than 32 events behind
  * while live is catching up again, and is told when it has caught up, as EventStoreDB 24 does.
  */
+import { HistoryCounter, LiveCounter, type CheckpointInterval } from "./checkpoint-interval.ts";
 import { tombstoneRevision, type StoredEvent } from "../log/event.ts";
 import type { ScannedRecord } from "../log/all-reader.ts";
 import type { EventFilter } from "../log/event-filter.ts";
@@ -96,20 +97,22 @@ export async function* subscribeToAll(
 }
 
 /**
- * `$all` through a filter, with a checkpoint each time `interval` events have been considered, and one at each end of
- * catching up, so that a restart need not scan again what never matched. Checkpoints only ever increase.
+ * `$all` through a filter, with checkpoints, so that a restart need not scan again what never matched: at their interval,
+ * and one before the subscriber is told that it has caught up. In history they stand at the last event that matched, as
+ * EventStoreDB 24.6 puts them; where none has matched yet, at the last one considered. They only ever increase.
  */
 export async function* subscribeToAllFiltered(
   log: EventLog,
   after: bigint,
   filter: EventFilter,
-  interval: number,
+  interval: CheckpointInterval,
   signal: AbortSignal,
 ): AsyncGenerator<readonly SubscriptionItem[], void> {
   let position = after;
-  let live = false;
-  let wasLive = false;
-  let considered = 0;
+  // Nothing to catch up with: the subscriber is live at once, and has nothing to go on from.
+  let live = after >= log.all.lastPosition();
+  let history = new HistoryCounter(interval, after >= 0n);
+  const liveCounter = new LiveCounter(interval);
   let lastMatched: bigint | undefined;
   let lastCheckpoint = after;
   const checkpoint = (items: SubscriptionItem[], at: bigint): void => {
@@ -117,22 +120,24 @@ export async function* subscribeToAllFiltered(
     lastCheckpoint = at;
     items.push({ kind: "checkpoint", position: at });
   };
+  if (live) yield [caughtUp];
   while (!signal.aborted) {
     const { records, last } = log.all.scanForwards(position, scannedRecords, filter);
-    if (live && isTooMuch(records, interval, considered)) live = false;
+    if (live && isTooMuch(records, liveCounter)) {
+      live = false;
+      history = new HistoryCounter(interval, true);
+    }
     let items: SubscriptionItem[] = [];
     for (const record of records) {
       position = record.position;
-      considered += 1;
       if (record.matches) {
         const event = log.all.event(position);
         if (event !== undefined) items.push({ kind: "event", event });
         lastMatched = position;
       }
-      if (considered === interval) {
-        considered = 0;
-        checkpoint(items, position);
-      }
+      if (live) {
+        if (liveCounter.consider()) checkpoint(items, position);
+      } else if (history.consider(record.matches)) checkpoint(items, lastMatched ?? position);
       if (items.length >= pageEvents) {
         yield items;
         items = [];
@@ -141,11 +146,8 @@ export async function* subscribeToAllFiltered(
     if (last !== undefined) position = last;
     if (last === undefined && !live) {
       live = true;
-      // The real server counts for live subscribers from the time of the subscription on.
-      if (!wasLive) considered = 0;
-      wasLive = true;
-      items.push(caughtUp);
       checkpoint(items, lastMatched ?? position);
+      items.push(caughtUp);
     }
     if (items.length > 0) yield items;
     else if (last === undefined) await log.commits.next(undefined, signal);
@@ -154,10 +156,10 @@ export async function* subscribeToAllFiltered(
 }
 
 /** Whether a live subscriber's buffer would have run over: it holds what matches and the checkpoints. */
-const isTooMuch = (records: readonly ScannedRecord[], interval: number, considered: number): boolean => {
+const isTooMuch = (records: readonly ScannedRecord[], counter: LiveCounter): boolean => {
   if (records.length <= liveBuffer) return false;
   const matched = records.reduce((count, record) => count + (record.matches ? 1 : 0), 0);
-  return matched + Math.floor((considered + records.length) / interval) > liveBuffer;
+  return matched + counter.due(records.length) > liveBuffer;
 };
 
 /** Lets other calls have their turn in a long scan without matches. */

@@ -270,7 +270,8 @@ const followAll = async (reading: Reading): Promise<void> => {
   }
   const window =
     definition.getWindowCase() === FilterOptions.WindowCase.MAX ? definition.getMax() : defaultSearchWindow;
-  await forward(reading, "$all", subscribeToAllFiltered(log, after, filter, window * multiplier, out.signal));
+  const interval = { window, length: window * multiplier };
+  await forward(reading, "$all", subscribeToAllFiltered(log, after, filter, interval, out.signal));
 };
 
 const forward = async (
