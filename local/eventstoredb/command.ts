@@ -8,7 +8,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { exportCommand, importCommand } from "../log-transfer/command.ts";
 import { stopSignal } from "../cli/stop-signal.ts";
 import { DataDirectoryError } from "./data-directory-errors.ts";
-import { startEventStore, type EventStoreServer } from "./event-store-server.ts";
+import { startEventStore, type EventStoreServer, type Follower } from "./event-store-server.ts";
 import { PortInUseError } from "./port-in-use-error.ts";
 import { SecurityError } from "./security/security-error.ts";
 import { addSecurityFlags, securityOf, type SecurityFlags } from "./security/security-flags.ts";
@@ -19,6 +19,8 @@ interface CommandOptions extends SecurityFlags {
   readonly inMemory: boolean;
   readonly host: string;
   readonly insecure: boolean;
+  /** Milliseconds that a follower is late. */
+  readonly follower?: number;
   readonly json: boolean;
 }
 
@@ -33,7 +35,16 @@ const parsePort = (text: string): number => {
   return port;
 };
 
-const describe = (server: EventStoreServer, { json, secure }: CommandOptions): string => {
+const parseLag = (text: string): number => {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("A lag is a whole number of milliseconds.");
+  return Number(text);
+};
+
+const describe = (
+  server: EventStoreServer,
+  follower: Follower | undefined,
+  { json, secure }: CommandOptions,
+): string => {
   const { connectionString, port, dataDirectory, caFile } = server;
   if (json) {
     return JSON.stringify({
@@ -42,11 +53,15 @@ const describe = (server: EventStoreServer, { json, secure }: CommandOptions): s
       port,
       dataDirectory: dataDirectory ?? null,
       ...(secure ? { caFile: caFile ?? null } : {}),
+      ...(follower === undefined
+        ? {}
+        : { follower: { connectionString: follower.connectionString, port: follower.port } }),
       pid: process.pid,
     });
   }
   const user = secure ? ", for a user: put admin:PASSWORD@ after esdb://" : "";
-  return `Event store ready at ${connectionString}${user}, data in ${dataDirectory ?? "memory"}`;
+  const beside = follower === undefined ? "" : `, a follower at ${follower.connectionString}`;
+  return `Event store ready at ${connectionString}${user}, data in ${dataDirectory ?? "memory"}${beside}`;
 };
 
 const report = (error: unknown, json: boolean): void => {
@@ -68,7 +83,8 @@ class ExposureError extends Error {
 const run = async (options: CommandOptions): Promise<void> => {
   // grpc-js prints a line of its own when it cannot bind; ours says what to do about it.
   setLogVerbosity(logVerbosity.NONE);
-  let server: EventStoreServer;
+  let server: EventStoreServer | undefined;
+  let follower: Follower | undefined;
   try {
     const security = securityOf(options, process.env);
     if (!loopback.has(options.host) && !options.insecure && security === undefined) {
@@ -80,14 +96,17 @@ const run = async (options: CommandOptions): Promise<void> => {
     const { port, host } = options;
     const where = options.inMemory ? { inMemory: true } : { dataDirectory: options.data };
     server = await startEventStore({ ...where, port, host, ...(security === undefined ? {} : { security }) });
+    if (options.follower !== undefined)
+      follower = await server.startFollower({ host, lagMilliseconds: options.follower });
   } catch (error) {
+    await server?.stop();
     report(error, options.json);
     process.exitCode = 1;
     return;
   }
   // Before the ready line: who reads it may send a signal before the next statement here.
   const stopped = stopSignal();
-  console.log(describe(server, options));
+  console.log(describe(server, follower, options));
   await stopped;
   await server.stop();
 };
@@ -114,6 +133,12 @@ export const eventStoreCommand = (): Command =>
       .option("--host <address>", "address to listen on", "127.0.0.1")
       .option("--insecure", "allow an address that other machines can reach, without encryption and users", false),
   )
+    .addOption(
+      new Option(
+        "--follower <milliseconds>",
+        "also run a follower, on a free port, that shows everything so much later: to try clients with a cluster",
+      ).argParser(parseLag),
+    )
     .option("--json", "print the ready line and errors as JSON", false)
     .action(async (options: CommandOptions) => {
       await run(options);

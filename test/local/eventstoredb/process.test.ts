@@ -6,7 +6,12 @@ import { readdir, readFile, rm, symlink, writeFile, truncate, mkdir } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { persistentSubscriptionToStreamSettingsFromDefaults as streamSettings, START } from "@eventstore/db-client";
+import {
+  EventStoreDBClient,
+  persistentSubscriptionToStreamSettingsFromDefaults as streamSettings,
+  START,
+  StreamNotFoundError,
+} from "@eventstore/db-client";
 import { afterAll, expect, test } from "vitest";
 import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
 import { consume } from "../../contract/consumer.ts";
@@ -217,4 +222,19 @@ test("several servers in one process know nothing of each other, and a temporary
     await expect(readFile(join(server.dataDirectory ?? "", "event-store.db"))).rejects.toMatchObject({
       code: "ENOENT",
     });
+});
+
+test("--follower runs a late follower beside it, for clients that are to know a cluster", async () => {
+  const server = await startProcess(["--port", "0", "--in-memory", "--follower", "600000", "--json"]);
+  const ready = JSON.parse(server.readyLine) as { follower: { connectionString: string; port: number } };
+  const client = EventStoreDBClient.connectionString(
+    `esdb://127.0.0.1:${server.port},127.0.0.1:${ready.follower.port}?tls=false&nodePreference=leader`,
+  );
+  await client.appendToStream("s", events(1));
+  expect(await collect(client.readStream("s"))).toHaveLength(1);
+  const late = EventStoreDBClient.connectionString(ready.follower.connectionString);
+  expect(await rejection(collect(late.readStream("s")))).toBeInstanceOf(StreamNotFoundError);
+  await Promise.all([client.dispose(), late.dispose()]);
+  expect((await server.kill("SIGTERM")).code).toBe(0);
+  expect((await runToEnd(["--follower", "soon"])).stderr).toContain("A lag is a whole number of milliseconds.");
 });
