@@ -1,7 +1,7 @@
 /** What the client does not send or show, but other clients of the protocol do: seen through raw gRPC. */
 import { randomUUID } from "node:crypto";
 import type { ServiceError } from "@grpc/grpc-js";
-import { EventStoreDBClient } from "@eventstore/db-client";
+import { EventStoreDBClient, START, streamNameFilter } from "@eventstore/db-client";
 import gossipGrpc from "@eventstore/db-client/generated/gossip_grpc_pb.js";
 import gossip from "@eventstore/db-client/generated/gossip_pb.js";
 import featuresGrpc from "@eventstore/db-client/generated/serverfeatures_grpc_pb.js";
@@ -20,9 +20,12 @@ import {
   rejection,
   sleep,
 } from "../local/eventstoredb/event-store-for-test.ts";
+import { groupsOn } from "./consumer-groups.ts";
+import { consume } from "./consumer.ts";
 import { useServerUnderTest } from "./server-under-test.ts";
 
 const store = useServerUnderTest();
+const groups = groupsOn(store);
 const leader = gossip.MemberInfo.VNodeState.LEADER;
 let raw: InstanceType<typeof streamsGrpc.StreamsClient>;
 beforeAll(() => {
@@ -419,6 +422,28 @@ test("a link that says that it is JSON is a link all the same", async () => {
   const [read] = await responses(readRequest(links, (options) => options.setResolveLinks(true)));
   expect(read?.getEvent()?.getEvent()?.getMetadataMap().get("type")).toBe("target");
   expect(read?.getEvent()?.getLink()?.getMetadataMap().get("content-type")).toBe("application/json");
+});
+
+test("what says that it is JSON and is none reaches readers and the consumers of groups as it is", async () => {
+  const stream = newStream();
+  await appendRaw([appendOptions(stream), proposal("{}"), proposal("****"), proposal("[]")]);
+  expect((await collect(store.client.readStream(stream))).map(({ event: read }) => read?.data)).toEqual([
+    {},
+    "****",
+    [],
+  ]);
+  for (const group of [
+    await groups.onStream({ startFrom: START }, 0, stream),
+    await groups.onAll({ startFrom: START }, streamNameFilter({ prefixes: [stream] })),
+  ]) {
+    const consumer = consume(group.connect());
+    await consumer.reached(3);
+    expect(consumer.resolved.map(({ event: read }) => [read?.isJson, read?.data])).toEqual([
+      [true, {}],
+      [true, "****"],
+      [true, []],
+    ]);
+  }
 });
 
 describe("metadata, to the byte", () => {
