@@ -14,18 +14,12 @@ import { addPersistentSubscriptionsService } from "./grpc/persistent-subscriptio
 import { addServerFeaturesService } from "./grpc/server-features-service.ts";
 import { addStreamsService } from "./grpc/streams-service.ts";
 import { addUsersService } from "./grpc/users-service.ts";
-import {
-  bind,
-  connectionStringOf,
-  createGrpcServer,
-  loopbackAddress,
-  reachable,
-  shutDown,
-  type KeepAlive,
-} from "./grpc-endpoint.ts";
+import { connectionStringOf, createGrpcServer, loopbackAddress, reachable, type KeepAlive } from "./grpc-endpoint.ts";
+import { httpService } from "./http/http-service.ts";
 import { defaultLimits } from "./limits.ts";
 import { openEventLog } from "./log/event-log.ts";
 import { PersistentSubscriptions } from "./persistent-subscriptions/subsystem.ts";
+import { sharePort } from "./shared-port.ts";
 import { startSecureMode, type SecurityOptions } from "./security/secure-mode.ts";
 
 export type { Follower, FollowerOptions } from "./cluster/follower.ts";
@@ -126,8 +120,10 @@ const start = async (options: EventStoreOptions, closing: Closing): Promise<Even
   addServerFeaturesService(server);
   addGossipService(server, () => cluster.members());
   if (secureMode !== undefined) addUsersService(server, secureMode.users);
-  port = await bind(server, host, options.port ?? 0, secureMode?.certificate);
-  closing.add(() => shutDown(server));
+  const http = httpService({ log, limits: defaultLimits, members: () => cluster.members(), secureMode });
+  const bound = await sharePort(server, http, host, options.port ?? 0, secureMode?.certificate);
+  port = bound.port;
+  closing.add(() => bound.close());
 
   const connectionString = connectionStringOf(host, port, secureMode?.certificate);
   return {

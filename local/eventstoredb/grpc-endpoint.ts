@@ -1,7 +1,6 @@
-/** A gRPC server on an address: how it is made, where clients reach it, how it ends. */
-import { Server, ServerCredentials, type ServerInterceptor } from "@grpc/grpc-js";
+/** A gRPC server: how it is made, and where clients reach it. */
+import { Server, type ServerInterceptor } from "@grpc/grpc-js";
 import { maximumMessageSize } from "./limits.ts";
-import { PortInUseError } from "./port-in-use-error.ts";
 import type { Certificate } from "./security/certificate.ts";
 
 export interface KeepAlive {
@@ -27,9 +26,6 @@ export const createGrpcServer = (guards: ServerInterceptor[], keepAlive = defaul
     interceptors: guards,
   });
 
-/** How long calls may take to end by themselves at `stop`. */
-const graceMilliseconds = 250;
-
 /** Where clients find who listens there. Theirs cannot read IPv6 addresses: loopback and "every address" have a name. */
 export const reachable = (host: string): string => {
   if (host === "0.0.0.0") return loopbackAddress;
@@ -43,35 +39,3 @@ export const connectionStringOf = (host: string, port: number, certificate: Cert
   const { caFile } = certificate;
   return `${address}?tls=true${caFile === undefined ? "" : `&tlsCAFile=${encodeURI(caFile).replace(/[?&#]/g, encodeURIComponent)}`}`;
 };
-
-const serverCredentials = (certificate: Certificate | undefined): ServerCredentials =>
-  certificate === undefined
-    ? ServerCredentials.createInsecure()
-    : ServerCredentials.createSsl(null, [{ cert_chain: certificate.chain, private_key: certificate.privateKey }]);
-
-/** @throws PortInUseError */
-export const bind = (
-  server: Server,
-  host: string,
-  port: number,
-  certificate: Certificate | undefined,
-): Promise<number> =>
-  new Promise((fulfil, reject) => {
-    const address = host.includes(":") ? `[${host}]` : host;
-    server.bindAsync(`${address}:${port}`, serverCredentials(certificate), (error, bound) => {
-      if (error === null) fulfil(bound);
-      else reject(error.message.includes("EADDRINUSE") ? new PortInUseError(host, port, error) : error);
-    });
-  });
-
-export const shutDown = (server: Server): Promise<void> =>
-  new Promise((fulfil) => {
-    const force = setTimeout(() => {
-      server.forceShutdown();
-      fulfil();
-    }, graceMilliseconds);
-    server.tryShutdown(() => {
-      clearTimeout(force);
-      fulfil();
-    });
-  });

@@ -9,11 +9,13 @@ import { addPersistentSubscriptionsService } from "../grpc/persistent-subscripti
 import { addServerFeaturesService } from "../grpc/server-features-service.ts";
 import { addStreamsService } from "../grpc/streams-service.ts";
 import { addUsersService } from "../grpc/users-service.ts";
-import { bind, connectionStringOf, createGrpcServer, loopbackAddress, reachable, shutDown } from "../grpc-endpoint.ts";
+import { connectionStringOf, createGrpcServer, loopbackAddress, reachable } from "../grpc-endpoint.ts";
+import { httpService } from "../http/http-service.ts";
 import type { Limits } from "../limits.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { PersistentSubscriptions } from "../persistent-subscriptions/subsystem.ts";
 import type { SecureMode } from "../security/secure-mode.ts";
+import { sharePort, type SharedPort } from "../shared-port.ts";
 import { startReplica } from "./lagging-replica.ts";
 import type { Cluster } from "./membership.ts";
 
@@ -76,13 +78,15 @@ export const startFollower = async (
   addServerFeaturesService(server);
   addGossipService(server, () => cluster.members());
   if (secureMode !== undefined) addUsersService(server, secureMode.users);
-  let bound: number;
+  const http = httpService({ log, limits, members: () => cluster.members(), secureMode });
+  let shared: SharedPort;
   try {
-    bound = await bind(server, host, port, secureMode?.certificate);
+    shared = await sharePort(server, http, host, port, secureMode?.certificate);
   } catch (error) {
     await replica.close();
     throw error;
   }
+  const { port: bound } = shared;
   const membership = cluster.join(() => ({ host: reachable(host), port: bound }));
   leads = () => membership.isLeader();
   const stopWatching = cluster.onChange(() => replica.setLate(!leads()));
@@ -99,7 +103,7 @@ export const startFollower = async (
     stop: async () => {
       stopWatching();
       membership.leave();
-      await shutDown(server);
+      await shared.close();
       await replica.close();
     },
   };
