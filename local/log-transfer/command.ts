@@ -86,10 +86,30 @@ const transferring = async (
     const { line, result } = await work(client, ending.signal);
     console.log(json ? JSON.stringify(result) : line);
   } catch (error) {
-    reportError(ending.signal.aborted ? stoppedBy(ending.signal.reason as NodeJS.Signals) : error, json);
+    reportError(ending.signal.aborted ? stoppedBy(ending.signal.reason as NodeJS.Signals) : inWords(error), json);
   } finally {
     if (client !== undefined) await disposeClient(client);
   }
+};
+
+/** What users can do something about is told in their words. */
+const inWords = (error: unknown): unknown => {
+  const type: unknown = error instanceof Error && "type" in error ? error.type : undefined;
+  if (type === "unavailable") {
+    return new CommandError(
+      "SERVER_UNREACHABLE",
+      "no server answers there: start it, or check host, port and tls in the connection string",
+      undefined,
+      error,
+    );
+  }
+  if (type !== "access-denied") return error;
+  return new CommandError(
+    "ACCESS_DENIED",
+    "the server refuses that user: reading $all takes an administrator, so put admin:PASSWORD@ after esdb://",
+    undefined,
+    error,
+  );
 };
 
 const stoppedBy = (signal: NodeJS.Signals): CommandError =>

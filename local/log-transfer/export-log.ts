@@ -3,8 +3,8 @@
  * goes on after the last whole line, and each event is in the file once.
  */
 import { open, type FileHandle } from "node:fs/promises";
-import { END, type EventStoreDBClient } from "@eventstore/db-client";
-import { formatLine, headerLine, isTransferred, parseLine } from "./log-line.ts";
+import { END, type EventStoreDBClient, UnknownError } from "@eventstore/db-client";
+import { formatLine, headerLine, isTransferred, type LogRecord, parseLine } from "./log-line.ts";
 import { readHeader } from "./log-file.ts";
 import { readLog } from "./raw-calls.ts";
 import { TransferError } from "./transfer-error.ts";
@@ -29,67 +29,152 @@ export const exportLog = async (
   file: string,
   { signal, progress }: ExportOptions,
 ): Promise<ExportResult> => {
-  const handle = await open(file, "a+");
+  // Before the file is touched: an export from nowhere leaves none.
+  const end = await endOf(client);
+  const target = await ExportFile.open(file);
   try {
-    const last = await prepare(handle, file);
-    const end = await endOf(client);
-    let position = last;
+    const { last } = target;
+    let position = last?.position;
     let written = 0;
-    let lines: string[] = [];
-    let bytes = 0;
-    const write = async (): Promise<void> => {
-      if (lines.length > 0) await handle.appendFile(lines.join(""));
-      lines = [];
-      bytes = 0;
-    };
+    if (last !== undefined && (end === undefined || last.position > end)) throw otherLog(file);
+    if (end === undefined) return { written, position };
     try {
-      if (end === undefined || (last !== undefined && last >= end)) return { written, position };
-      for await (const record of readLog(client, last)) {
+      for await (const record of eventsAfter(client, last, file)) {
         if (signal.aborted) break;
-        if (record.position === last) continue;
+        if (record.position > end) break;
         if (isTransferred(record.stream)) {
-          const line = formatLine(record);
-          lines.push(line);
-          bytes += line.length;
+          if (await target.add(formatLine(record))) progress(record.position, end);
           written += 1;
           position = record.position;
         }
-        if (bytes >= writeBytes) {
-          await write();
-          progress(record.position, end);
-        }
         // What is written meanwhile belongs to the next run: a busy log has no end.
-        if (record.position >= end) break;
+        if (record.position === end) break;
       }
     } finally {
-      await write();
-      await handle.sync();
+      await target.finish();
     }
     signal.throwIfAborted();
     progress(end, end);
     return { written, position };
   } finally {
-    await handle.close();
+    await target.close();
   }
 };
 
-/** Position of the last event that is in the file already. What a crash left of a line is cut off. */
-const prepare = async (handle: FileHandle, file: string): Promise<bigint | undefined> => {
+const otherLog = (file: string, cause?: unknown): TransferError =>
+  new TransferError(
+    "FILE_UNUSABLE",
+    `${file} is the export of another log: its last event is not on this server. Name the server that it came from, or another file`,
+    cause,
+  );
+
+/** What comes after the last event of the file, which must be that of this very log. */
+async function* eventsAfter(
+  client: EventStoreDBClient,
+  last: LogRecord | undefined,
+  file: string,
+): AsyncGenerator<LogRecord> {
+  const records = readLog(client, last?.position);
+  if (last !== undefined) {
+    const first = await records.next().catch((error: unknown) => {
+      // No event begins at that position.
+      throw error instanceof UnknownError ? otherLog(file, error) : error;
+    });
+    if (first.done === true || first.value.id !== last.id || first.value.position !== last.position) {
+      await records.return(undefined);
+      throw otherLog(file);
+    }
+  }
+  yield* records;
+}
+
+/** The file that is written to, a piece at a time. */
+class ExportFile {
+  /** The last event that was in it. */
+  readonly last: LogRecord | undefined;
+  readonly #handle: FileHandle;
+  readonly #file: string;
+  #size: number;
+  #lines: string[] = [];
+  #bytes = 0;
+
+  private constructor(handle: FileHandle, file: string, size: number, last: LogRecord | undefined) {
+    this.#handle = handle;
+    this.#file = file;
+    this.#size = size;
+    this.last = last;
+  }
+
+  /** @throws TransferError FILE_UNUSABLE; a file that is no export is left as it is */
+  static async open(file: string): Promise<ExportFile> {
+    const handle = await open(file, "a+").catch((error: unknown) => {
+      throw new TransferError("FILE_UNUSABLE", `${file} cannot be written: ${String(error)}`, error);
+    });
+    try {
+      const last = await prepare(handle, file);
+      return new ExportFile(handle, file, (await handle.stat()).size, last);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** True when a piece has been written. */
+  async add(line: string): Promise<boolean> {
+    this.#lines.push(line);
+    this.#bytes += line.length;
+    if (this.#bytes < writeBytes) return false;
+    await this.#write();
+    return true;
+  }
+
+  async finish(): Promise<void> {
+    await this.#write();
+    await this.#handle.sync();
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  async #write(): Promise<void> {
+    if (this.#lines.length === 0) return;
+    const bytes = Buffer.from(this.#lines.join(""));
+    this.#lines = [];
+    this.#bytes = 0;
+    const { size } = await this.#handle.stat();
+    if (size !== this.#size)
+      throw new TransferError("FILE_UNUSABLE", `${this.#file} is being written by somebody else: name another file`);
+    await this.#handle.appendFile(bytes);
+    this.#size += bytes.length;
+  }
+}
+
+/** The last event that is in the file already. What a crash left of a line is cut off, of the header too. */
+const prepare = async (handle: FileHandle, file: string): Promise<LogRecord | undefined> => {
   const { size } = await handle.stat();
-  const whole = await endOfLastLine(handle, size);
-  if (whole < size) await handle.truncate(whole);
-  if (whole === 0) {
+  if (await isBegunHeader(handle, size)) {
+    await handle.truncate(0);
     await handle.appendFile(headerLine);
     return undefined;
   }
   await readHeader(handle, file);
+  const whole = await endOfLastLine(handle, size);
+  if (whole < size) await handle.truncate(whole);
   const line = await lastLine(handle, whole);
   if (`${line}\n` === headerLine) return undefined;
   try {
-    return parseLine(line).position;
+    return parseLine(line);
   } catch (error) {
     throw new TransferError("FILE_UNUSABLE", `the last line of ${file} is no event: name another file`, error);
   }
+};
+
+const isBegunHeader = async (handle: FileHandle, size: number): Promise<boolean> => {
+  if (size >= headerLine.length) return false;
+  const start = Buffer.alloc(size);
+  await handle.read(start, 0, size, 0);
+  return headerLine.startsWith(start.toString("utf8"));
 };
 
 const pieceBytes = 64 * 1024;

@@ -59,6 +59,10 @@ export const importLog = async (
   }
 };
 
+/** `$tb` at its maximum. */
+const softDeleted = "9223372036854775807";
+const softDeletion = new RegExp(`^\\{\\s*"\\$tb"\\s*:\\s*${softDeleted}\\s*\\}$`);
+
 const openForReading = async (file: string): Promise<FileHandle> => {
   try {
     return await open(file, "r");
@@ -170,12 +174,29 @@ class Target {
       await this.#tombstone(first);
       return;
     }
+    if (await this.#undeletedByNothing(first)) return;
     const answer = this.#appender.append(first.stream, first.revision - 1n, records);
     const checked = answer.then((outcome) => this.#check(records, outcome));
     // Whoever waits for it hears of it; until then it must not end the process.
     checked.catch(() => undefined);
     this.#inFlight.push(checked);
     await this.#settle(appendsInFlight);
+  }
+
+  /**
+   * An append without events brings a soft-deleted stream back: all that the log shows of it is the `$tb` that the server
+   * writes then. Written as an event that would bring one more; so the append is made again.
+   */
+  async #undeletedByNothing({ stream, revision, data }: LogRecord): Promise<boolean> {
+    if (!stream.startsWith("$$") || revision === 0n) return false;
+    const [, next = ""] = /^\{\s*"\$tb"\s*:\s*(\d{1,19})\s*\}$/.exec(Buffer.from(data).toString("utf8")) ?? [];
+    if (next === "" || next === softDeleted) return false;
+    await this.#settle(0);
+    const before = await readEvent(this.#client, stream, revision - 1n);
+    const isDeleted = before !== undefined && softDeletion.test(Buffer.from(before.data).toString("utf8"));
+    if (!isDeleted) return false;
+    const outcome = await this.#appender.append(stream.slice(2), BigInt(next) - 1n, []);
+    return outcome.kind === "appended";
   }
 
   async finished(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The log of one server in another: whole, in order, byte for byte, whatever stops the transfer on the way. */
 import { randomUUID } from "node:crypto";
+import { appendFileSync } from "node:fs";
 import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -81,6 +82,13 @@ const fill = async (client: EventStoreDBClient): Promise<void> => {
   await client.tombstoneStream("never-was", { expectedRevision: NO_STREAM });
   await client.appendToStream("deleted", events(2));
   await client.deleteStream("deleted");
+  // Nothing but the server's own metadata tells of the append that brought it back.
+  await client.appendToStream("back", events(3));
+  await client.deleteStream("back");
+  await client.appendToStream("back", []);
+  await client.setStreamMetadata("back", { maxCount: 5 });
+  await client.appendToStream("back", event());
+  await client.setStreamMetadata("back", { truncateBefore: 2 });
   const big = {
     ...event("big"),
     contentType: "application/octet-stream" as const,
@@ -209,10 +217,54 @@ describe("an import is refused", () => {
   });
 });
 
-test("an export into a file that is something else leaves that as it is", async () => {
-  await writeFile(file, "shopping list\n");
-  await expect(exported()).rejects.toMatchObject({ code: "FILE_UNUSABLE" });
-  expect(await readFile(file, "utf8")).toBe("shopping list\n");
+test.each([["shopping list\n"], ["no line feed"], ["one\ntwo\nlast"], ['{"format":"other"']])(
+  "an export into a file that is something else leaves that as it is: %j",
+  async (text) => {
+    await source.appendToStream("s", event());
+    await writeFile(file, text);
+    await expect(exported()).rejects.toMatchObject({ code: "FILE_UNUSABLE" });
+    expect(await readFile(file, "utf8")).toBe(text);
+  },
+);
+
+test("an export that was killed in the middle of its first line begins anew", async () => {
+  await source.appendToStream("s", event());
+  await writeFile(file, '{"format":"tide');
+  expect((await exported()).written).toBe(1);
+});
+
+test.each([
+  ["longer", 9],
+  ["shorter", 1],
+])("an export goes on with the log that it began with only, not with a %s one", async (_, count) => {
+  await source.appendToStream("s", events(5));
+  await exported();
+  const before = await readFile(file, "utf8");
+  await target.appendToStream("other", events(count));
+  await expect(exportLog(target, file, quiet)).rejects.toMatchObject({
+    code: "FILE_UNUSABLE",
+    message: expect.stringContaining("is the export of another log") as unknown,
+  });
+  expect(await readFile(file, "utf8")).toBe(before);
+});
+
+test("a file that somebody else writes to is not written any further", async () => {
+  for (let batch = 0; batch < 20; batch += 1) await source.appendToStream("s", events(500));
+  let disturbed = false;
+  const progress = (): void => {
+    if (!disturbed) appendFileSync(file, "mine\n");
+    disturbed = true;
+  };
+  await expect(exportLog(source, file, { ...quiet, progress })).rejects.toMatchObject({
+    code: "FILE_UNUSABLE",
+    message: expect.stringContaining("by somebody else") as unknown,
+  });
+});
+
+test("no file comes of an export from a server that does not answer", async () => {
+  await Promise.all(servers.splice(0).map((server) => server.stop()));
+  await expect(exported()).rejects.toThrow();
+  await expect(readFile(file)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
 test("a line holds any bytes, and no two are alike", () => {
