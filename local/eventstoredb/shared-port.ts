@@ -5,6 +5,7 @@
 import { lookup } from "node:dns/promises";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { createServer, isIP, type AddressInfo, type Server as NetServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { ServerCredentials, type Server } from "@grpc/grpc-js";
 import { PortInUseError } from "./port-in-use-error.ts";
@@ -132,18 +133,18 @@ export const sharePort = async (
   const { servers, port } = await bind(make, host, wanted);
   return {
     port,
-    close: () =>
-      new Promise((fulfil) => {
-        closeAll(servers);
-        const end = (): void => {
-          clearTimeout(force);
-          for (const socket of connections) socket.destroy();
-          // After its connections: it would end their calls as cancelled, which clients take for their own doing.
-          grpc.forceShutdown();
-          fulfil();
-        };
-        const force = setTimeout(end, graceMilliseconds);
-        grpc.tryShutdown(end);
-      }),
+    close: async () => {
+      // A server is closed when its last connection has ended; gRPC has none of its own to wait for.
+      const ended = Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
+      grpc.tryShutdown(() => undefined);
+      http1.closeIdleConnections();
+      const grace = new AbortController();
+      const over = sleep(graceMilliseconds, undefined, { signal: grace.signal }).catch(() => undefined);
+      await Promise.race([ended, over]);
+      grace.abort();
+      for (const socket of connections) socket.destroy();
+      // After its connections: it would end their calls as cancelled, which clients take for their own doing.
+      grpc.forceShutdown();
+    },
   };
 };
