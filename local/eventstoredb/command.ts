@@ -9,6 +9,7 @@ import { exportCommand, importCommand } from "../log-transfer/command.ts";
 import { stopSignal } from "../cli/stop-signal.ts";
 import { DataDirectoryError } from "./data-directory-errors.ts";
 import { startEventStore, type EventStoreServer, type Follower } from "./event-store-server.ts";
+import { defaultLimits, maximumMessageSize } from "./limits.ts";
 import { PortInUseError } from "./port-in-use-error.ts";
 import { SecurityError } from "./security/security-error.ts";
 import { addSecurityFlags, securityOf, type SecurityFlags } from "./security/security-flags.ts";
@@ -19,6 +20,7 @@ interface CommandOptions extends SecurityFlags {
   readonly inMemory: boolean;
   readonly host: string;
   readonly insecure: boolean;
+  readonly maxAppendSize: number;
   /** Milliseconds that a follower is late. */
   readonly follower?: number;
   readonly json: boolean;
@@ -33,6 +35,13 @@ const parsePort = (text: string): number => {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError("A port is a number from 0 to 65535.");
   return port;
+};
+
+const parseSize = (text: string): number => {
+  const size = Number(text);
+  if (!/^\d+$/.test(text) || size === 0 || size > maximumMessageSize)
+    throw new InvalidArgumentError(`A size is a number of bytes from 1 to ${maximumMessageSize}.`);
+  return size;
 };
 
 const parseLag = (text: string): number => {
@@ -93,9 +102,15 @@ const run = async (options: CommandOptions): Promise<void> => {
           `Leave --host out, add --secure, or say --insecure if that is what you want.`,
       );
     }
-    const { port, host } = options;
+    const { port, host, maxAppendSize: maximumAppendSize } = options;
     const where = options.inMemory ? { inMemory: true } : { dataDirectory: options.data };
-    server = await startEventStore({ ...where, port, host, ...(security === undefined ? {} : { security }) });
+    server = await startEventStore({
+      ...where,
+      port,
+      host,
+      maximumAppendSize,
+      ...(security === undefined ? {} : { security }),
+    });
     if (options.follower !== undefined)
       follower = await server.startFollower({ host, lagMilliseconds: options.follower });
   } catch (error) {
@@ -133,6 +148,12 @@ export const eventStoreCommand = (): Command =>
       .option("--host <address>", "address to listen on", "127.0.0.1")
       .option("--insecure", "allow an address that other machines can reach, without encryption and users", false),
   )
+    .addOption(
+      new Option("--max-append-size <bytes>", "bytes of event data in one append; more is refused")
+        .env("EVENTSTORE_MAX_APPEND_SIZE")
+        .argParser(parseSize)
+        .default(defaultLimits.maximumAppendSize),
+    )
     .addOption(
       new Option(
         "--follower <milliseconds>",

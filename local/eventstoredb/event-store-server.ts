@@ -16,7 +16,7 @@ import { addStreamsService } from "./grpc/streams-service.ts";
 import { addUsersService } from "./grpc/users-service.ts";
 import { connectionStringOf, createGrpcServer, loopbackAddress, reachable, type KeepAlive } from "./grpc-endpoint.ts";
 import { httpService } from "./http/http-service.ts";
-import { defaultLimits } from "./limits.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
 import { openEventLog } from "./log/event-log.ts";
 import { PersistentSubscriptions } from "./persistent-subscriptions/subsystem.ts";
 import { sharePort } from "./shared-port.ts";
@@ -38,6 +38,8 @@ export interface EventStoreOptions {
   readonly keepAlive?: KeepAlive;
   /** Secure mode: encryption, users and access lists. Absent: insecure, where everybody may do everything. */
   readonly security?: SecurityOptions;
+  /** Bytes of event data in one append; EventStoreDB's default, 1 MiB, if absent. */
+  readonly maximumAppendSize?: number;
 }
 
 export interface EventStoreServer {
@@ -90,6 +92,10 @@ export const startEventStore = async (options: EventStoreOptions = {}): Promise<
 
 const start = async (options: EventStoreOptions, closing: Closing): Promise<EventStoreServer> => {
   const { host = loopbackAddress, security } = options;
+  const limits: Limits = {
+    ...defaultLimits,
+    ...(options.maximumAppendSize === undefined ? {} : { maximumAppendSize: options.maximumAppendSize }),
+  };
   const temporaryDirectory = async (): Promise<string> => {
     const directory = await mkdtemp(join(tmpdir(), "event-store-"));
     closing.add(() => rm(directory, { recursive: true, force: true }));
@@ -115,12 +121,12 @@ const start = async (options: EventStoreOptions, closing: Closing): Promise<Even
 
   const guards = secureMode === undefined ? [] : [accessGuard(secureMode)];
   const server = createGrpcServer(guards, options.keepAlive);
-  addStreamsService(server, log, defaultLimits);
+  addStreamsService(server, log, limits);
   addPersistentSubscriptionsService(server, subscriptions);
   addServerFeaturesService(server);
   addGossipService(server, () => cluster.members());
   if (secureMode !== undefined) addUsersService(server, secureMode.users);
-  const http = httpService({ log, limits: defaultLimits, members: () => cluster.members(), secureMode });
+  const http = httpService({ log, limits, members: () => cluster.members(), secureMode });
   const bound = await sharePort(server, http, host, options.port ?? 0, secureMode?.certificate);
   port = bound.port;
   closing.add(() => bound.close());
@@ -141,7 +147,7 @@ const start = async (options: EventStoreOptions, closing: Closing): Promise<Even
       if (!hasFollowers)
         guards.push(leadershipGuard(() => (membership.isLeader() ? undefined : cluster.leader()?.endpoint)));
       hasFollowers = true;
-      const shared = { log, subscriptions, limits: defaultLimits, cluster, secureMode };
+      const shared = { log, subscriptions, limits, cluster, secureMode };
       const follower = await startFollower(shared, followerOptions);
       let stopped: Promise<void> | undefined;
       const stop = (): Promise<void> => (stopped ??= follower.stop());

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  MaxAppendSizeExceededError,
   EventStoreDBClient,
   eventTypeFilter,
   persistentSubscriptionToAllSettingsFromDefaults as allSettings,
@@ -13,7 +14,17 @@ import {
 import { expect, test } from "vitest";
 import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
 import { consume, revisions } from "../../contract/consumer.ts";
-import { collect, connect, event, events, eventOf, rejection, sleep } from "./event-store-for-test.ts";
+import {
+  bytesEvent,
+  collect,
+  connect,
+  event,
+  events,
+  eventOf,
+  newStream,
+  rejection,
+  sleep,
+} from "./event-store-for-test.ts";
 
 test("a server on every address tells clients one that they can reach", async () => {
   const server = await startEventStore({ host: "0.0.0.0" });
@@ -94,4 +105,20 @@ test("in memory: no file is written, and each server is its own", async () => {
   await expect(startEventStore({ inMemory: true, dataDirectory: tmpdir() })).rejects.toThrow(
     "leave out inMemory or dataDirectory",
   );
+});
+
+test("another limit for appends holds on both ways to append, and at followers", async () => {
+  const server = await startEventStore({ inMemory: true, maximumAppendSize: 100 });
+  const follower = await server.startFollower();
+  for (const client of [connect(server), connect(follower)]) {
+    for (const options of [{}, { credentials: { username: "admin", password: "changeit" } }]) {
+      const stream = newStream();
+      await client.appendToStream(stream, [bytesEvent(50), bytesEvent(50)], options);
+      const refusal = await rejection(client.appendToStream(stream, [bytesEvent(50), bytesEvent(51)], options));
+      expect(refusal).toBeInstanceOf(MaxAppendSizeExceededError);
+      expect(refusal).toMatchObject({ maxAppendSize: 100 });
+    }
+    await client.dispose();
+  }
+  await server.stop();
 });

@@ -208,6 +208,23 @@ test("a port that is none is refused", async () => {
   expect(await runToEnd(["--port", "banana"])).toMatchObject({ code: 1 });
 });
 
+test("the limit of appends is named by a flag or by the real server's variable, and is a size", async () => {
+  const parameters = ["--port", "0", "--in-memory"];
+  const byFlag = await startProcess([...parameters, "--max-append-size", "100"]);
+  const byVariable = await startProcess(parameters, ["env", "EVENTSTORE_MAX_APPEND_SIZE=100"]);
+  for (const server of [byFlag, byVariable]) {
+    const client = connect(server);
+    await client.appendToStream("s", bytesEvent(100));
+    expect(await rejection(client.appendToStream("s", bytesEvent(101)))).toMatchObject({ maxAppendSize: 100 });
+    await client.dispose();
+    await server.kill("SIGTERM");
+  }
+  for (const none of ["0", "1MB", "16777217"]) {
+    const { code, stderr } = await runToEnd([...parameters, "--max-append-size", none]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("A size is a number of bytes from 1 to 16767216.")]);
+  }
+});
+
 test("several servers in one process know nothing of each other, and a temporary one leaves nothing behind", async () => {
   const servers = await Promise.all([1, 2, 3].map(() => startEventStore()));
   const clients = servers.map(connect);
