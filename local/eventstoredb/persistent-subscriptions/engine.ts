@@ -49,6 +49,7 @@ export class GroupEngine<Payload> {
   readonly #buffer = new Queue<Message<Payload>>();
   readonly #outstanding = new Map<string, Message<Payload>>();
   readonly #owed: OwedEvents<Payload>;
+  readonly #startsAt: bigint | undefined;
   #readFrom: bigint | undefined;
   #readExclusive: boolean;
   #lastKnown: bigint | undefined;
@@ -62,6 +63,7 @@ export class GroupEngine<Payload> {
     const resumes = checkpoint !== undefined;
     this.#waiting = new LiveBuffer(!resumes && settings.startFrom === "end", settings.liveBufferSize);
     this.#owed = new OwedEvents(settings, checkpoint);
+    this.#startsAt = resumes || settings.startFrom === "end" ? undefined : settings.startFrom;
     this.#readFrom = checkpoint ?? (settings.startFrom === "end" ? undefined : settings.startFrom);
     this.#readExclusive = resumes;
   }
@@ -220,10 +222,12 @@ export class GroupEngine<Payload> {
     return this.#waiting.isLive;
   }
 
-  /** A group may be told to start where nothing is yet. */
+  /**
+   * A group may be told to start where nothing is yet; one that goes on from a checkpoint has started. (The real server asks
+   * the former of both, and loses what comes live below the start.)
+   */
   #isBeforeStart(position: bigint): boolean {
-    const { startFrom } = this.settings;
-    return startFrom !== "end" && position < startFrom;
+    return this.#startsAt !== undefined && position < this.#startsAt;
   }
 
   #buffered(): number {

@@ -34,6 +34,17 @@ describe("delivery", () => {
     expect(bench.payloads).toEqual(["2", "3"]);
   });
 
+  test("with a checkpoint a start beyond the end does not keep back what is appended before it", () => {
+    const bench = new GroupBench({ startFrom: 1000n }, 1n, history(4));
+    bench.connect("a");
+    bench.append();
+    expect(bench.payloads).toEqual(["2", "3", "4"]);
+    const without = new GroupBench({ startFrom: 1000n }, undefined, history(4));
+    without.connect("a");
+    without.append();
+    expect(without.payloads).toEqual([]);
+  });
+
   test("more live events than the buffer holds are read from history later, in order, none twice", () => {
     const bench = new GroupBench({ startFrom: "end", historyBufferSize: 6, readBatchSize: 2, liveBufferSize: 3 });
     for (let count = 0; count < 30; count += 1) bench.append();
