@@ -37,6 +37,12 @@ const refusedAppend = (request: streams.BatchAppendReq): streams.BatchAppendResp
   return response;
 };
 
+/**
+ * What the handler gets in place of a refused append: without a correlation id it is of no append. It has to get something,
+ * as gRPC holds back that the client has ended its side until the message before has been passed on.
+ */
+const nothing = new streams.BatchAppendReq();
+
 const authorizationOf = (metadata: Metadata): string | undefined => {
   const [header] = metadata.get("authorization");
   return header?.toString();
@@ -90,7 +96,7 @@ export const accessGuard =
           return;
         }
         call.sendMessage(refusedAppend(message), () => undefined);
-        call.startRead();
+        next(nothing);
         return;
       }
       if (action?.kind === "use-stream" && isSubscription(message)) {

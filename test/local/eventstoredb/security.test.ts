@@ -2,10 +2,16 @@
  * What decides in secure mode, in every combination, against a plain model; the defaults in `$settings`; and what is special
  * to this server: where its users come from, and that insecure it lets everybody in.
  */
+import { randomUUID } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { credentials, Metadata, status } from "@grpc/grpc-js";
 import { AccessDeniedError, EventStoreDBClient, type StreamMetadata } from "@eventstore/db-client";
+import shared from "@eventstore/db-client/generated/shared_pb.js";
+import streamsGrpc from "@eventstore/db-client/generated/streams_grpc_pb.js";
+import streams from "@eventstore/db-client/generated/streams_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { startEventStore, type EventStoreServer } from "../../../local/eventstoredb/event-store-server.ts";
 import { openEventLog } from "../../../local/eventstoredb/log/event-log.ts";
@@ -220,6 +226,66 @@ describe("defaults of a store", () => {
     await subscription.caughtUp();
     await admin.setStreamMetadata("$all", { acl: { readRoles: ["$admins"] } });
     expect(await subscription.failed()).toBeInstanceOf(AccessDeniedError);
+  });
+});
+
+describe("a refused BatchAppend", () => {
+  let server: EventStoreServer;
+  let client: InstanceType<typeof streamsGrpc.StreamsClient>;
+  beforeAll(async () => {
+    server = await startEventStore({ inMemory: true, security: { adminPassword } });
+    const authority = await readFile(server.caFile ?? "");
+    client = new streamsGrpc.StreamsClient(`127.0.0.1:${server.port}`, credentials.createSsl(authority));
+  });
+  afterAll(async () => {
+    client.close();
+    await server.stop();
+  });
+  const append = (correlationId: string, stream: string): streams.BatchAppendReq => {
+    const id = new shared.UUID();
+    id.setString(correlationId);
+    const identifier = new shared.StreamIdentifier();
+    identifier.setStreamName(Buffer.from(stream));
+    const options = new streams.BatchAppendReq.Options();
+    options.setStreamIdentifier(identifier);
+    options.setAny(new empty.Empty());
+    return new streams.BatchAppendReq().setCorrelationId(id).setOptions(options).setIsFinal(true);
+  };
+  const appendAs = (username: string | undefined, requests: readonly streams.BatchAppendReq[]) => {
+    const metadata = new Metadata();
+    if (username !== undefined) {
+      metadata.set("authorization", `Basic ${Buffer.from(`${username}:${adminPassword}`).toString("base64")}`);
+    }
+    const call = client.batchAppend(metadata);
+    const answers: [string, number][] = [];
+    call.on("data", (response: streams.BatchAppendResp) => {
+      answers.push([response.getCorrelationId()?.getString() ?? "", response.getError()?.getCode() ?? status.OK]);
+    });
+    const ended = new Promise<number>((resolve, reject) => {
+      call.on("status", ({ code }) => resolve(code)).on("error", reject);
+    });
+    for (const request of requests) call.write(request);
+    call.end();
+    return ended.then((code) => ({ code, answers }));
+  };
+
+  test("ends with its client, who has ended his side at once", async () => {
+    const id = randomUUID();
+    expect(await appendAs(undefined, [append(id, newStream())])).toEqual({
+      code: status.OK,
+      answers: [[id, status.PERMISSION_DENIED]],
+    });
+  });
+
+  test("leaves those before and after it alone, and each has one answer", async () => {
+    const ids = Array.from({ length: 30 }, () => randomUUID());
+    const stream = newStream();
+    const requests = ids.map((id, index) => append(id, index % 3 === 0 ? stream : "$all"));
+    const { code, answers } = await appendAs("admin", requests);
+    expect([code, answers.length]).toEqual([status.OK, ids.length]);
+    expect(Object.fromEntries(answers)).toEqual(
+      Object.fromEntries(ids.map((id, index) => [id, index % 3 === 0 ? status.OK : status.PERMISSION_DENIED])),
+    );
   });
 });
 
