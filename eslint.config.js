@@ -3,6 +3,16 @@ import { createTypeScriptImportResolver } from "eslint-import-resolver-typescrip
 import { importX } from "eslint-plugin-import-x";
 import tseslint from "typescript-eslint";
 
+/** What each layer below the services may know of the others. */
+const layersOfTheEventStore = {
+  protobuf: [],
+  log: ["protobuf"],
+  "catch-up-subscriptions": ["log"],
+  "persistent-subscriptions": ["log"],
+  security: ["log"],
+  cluster: ["log"],
+};
+
 /** Imports go one way: domain <- projections <- functions -> engine. Each zone lists what `target` may not import. */
 const importDirection = [
   {
@@ -36,9 +46,30 @@ const importDirection = [
     from: ["./domain", "./projections", "./functions", "./engine", "./test", "./bench"],
     message: "The embedded event store stands alone: it knows neither the domain nor the engine.",
   },
+  ...Object.entries(layersOfTheEventStore).map(([layer, known]) => ({
+    target: `./local/eventstoredb/${layer}`,
+    from: Object.keys(layersOfTheEventStore)
+      .concat("grpc", "http")
+      .filter((other) => other !== layer && !known.includes(other))
+      .map((other) => `./local/eventstoredb/${other}`),
+    message: "The event store's layers: protobuf <- log <- subscriptions, security, cluster <- grpc, http.",
+  })),
 ];
 
-const domainIsPure = {
+/** The rules of a persistent subscription: events and the time come in, deliveries and checkpoints go out. */
+const pureEngine = [
+  "engine",
+  "owed-events",
+  "live-buffer",
+  "connected-consumers",
+  "consumer",
+  "consumer-strategies",
+  "pinned-strategy",
+  "message",
+  "queue",
+].map((file) => `local/eventstoredb/persistent-subscriptions/${file}.ts`);
+
+const isPure = {
   "no-restricted-globals": [
     "error",
     ...[
@@ -53,7 +84,7 @@ const domainIsPure = {
       "performance",
     ].map((name) => ({
       name,
-      message: "domain/ and projections/ are pure: no clock, environment, randomness or I/O.",
+      message: "This is pure: no clock, environment, randomness or I/O.",
     })),
   ],
   "no-restricted-properties": [
@@ -74,7 +105,7 @@ const domainIsPure = {
       patterns: [
         {
           regex: "^(node:|@aws-sdk/|@eventstore/|@grpc/|@middy/)",
-          message: "domain/ and projections/ are pure: no client.",
+          message: "This is pure: no client.",
         },
       ],
     },
@@ -108,6 +139,7 @@ export default tseslint.config(
       "@typescript-eslint/only-throw-error": "error",
     },
   },
-  { files: ["domain/**/*.ts", "projections/**/*.ts"], rules: domainIsPure },
+  { files: ["domain/**/*.ts", "projections/**/*.ts"], rules: isPure },
+  { files: pureEngine, rules: isPure },
   { files: ["local/**/*.ts", "bench/**/*.ts", "deploy/**/*.ts"], rules: { "no-console": "off" } },
 );

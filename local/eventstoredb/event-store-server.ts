@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { startFollower, type Follower, type FollowerOptions } from "./cluster/follower.ts";
+import { startFollower, type Follower, type FollowerOptions } from "./follower-server.ts";
 import { Cluster } from "./cluster/membership.ts";
 import { accessGuard } from "./grpc/access-guard.ts";
 import { addGossipService } from "./grpc/gossip-service.ts";
@@ -22,7 +22,7 @@ import { PersistentSubscriptions } from "./persistent-subscriptions/subsystem.ts
 import { sharePort } from "./shared-port.ts";
 import { startSecureMode, type SecurityOptions } from "./security/secure-mode.ts";
 
-export type { Follower, FollowerOptions } from "./cluster/follower.ts";
+export type { Follower, FollowerOptions } from "./follower-server.ts";
 export type { SecurityOptions } from "./security/secure-mode.ts";
 
 export interface EventStoreOptions {

@@ -28,6 +28,10 @@ describe("the import direction", () => {
     ["engine/delivery/new.ts", `import "../../local/eventstoredb/event-store-server.ts";`],
     ["functions/new.ts", `import "../local/eventstoredb/event-store-server.ts";`],
     ["local/eventstoredb/new.ts", `import "../../engine/views/projection.ts";`],
+    ["local/eventstoredb/log/new.ts", `import "../grpc/uuid.ts";`],
+    ["local/eventstoredb/log/new.ts", `import "../security/users.ts";`],
+    ["local/eventstoredb/persistent-subscriptions/new.ts", `import "../grpc/uuid.ts";`],
+    ["local/eventstoredb/security/new.ts", `import "../persistent-subscriptions/queue.ts";`],
   ])("refuses in %s: %s", async (file, code) => {
     expect(await complaints(file, code)).toStrictEqual(["import-x/no-restricted-paths"]);
   });
@@ -36,6 +40,8 @@ describe("the import direction", () => {
     ["domain/ordering/new.ts", `import "../kernel/money.ts";`],
     ["projections/new.ts", `import "../engine/views/projection.ts";\nimport "../domain/kernel/money.ts";`],
     ["functions/new.ts", `import "../engine/views/live-writer.ts";\nimport "../projections/order-summary.ts";`],
+    ["local/eventstoredb/log/new.ts", `import "../protobuf/encoding.ts";`],
+    ["local/eventstoredb/grpc/new.ts", `import "../security/users.ts";\nimport "../log/event.ts";`],
     ["local/new.ts", `import "../engine/views/live-writer.ts";`],
   ])("allows in %s: %s", async (file, code) => {
     expect(await complaints(file, code)).toStrictEqual([]);
@@ -54,5 +60,10 @@ describe("the purity of domain and projections", () => {
   ])("refuses %s", async (code, rule) => {
     expect(await complaints("domain/ordering/new.ts", code)).toStrictEqual([rule]);
     expect(await complaints("projections/new.ts", code)).toStrictEqual([rule]);
+  });
+
+  it("is asked of the engine of persistent subscriptions, too", async () => {
+    const engine = "local/eventstoredb/persistent-subscriptions/engine.ts";
+    expect(await complaints(engine, `export const at = Date.now();`)).toStrictEqual(["no-restricted-properties"]);
   });
 });

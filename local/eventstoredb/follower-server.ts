@@ -2,22 +2,22 @@
  * A follower for tests of how clients get along with a cluster: a server beside the leader, in the same process, that reads
  * from a late copy of the leader's log, hands writes on to the leader, and sends those to the leader who have to be there.
  */
-import { accessGuard } from "../grpc/access-guard.ts";
-import { addGossipService } from "../grpc/gossip-service.ts";
-import { leadershipGuard } from "../grpc/leadership-guard.ts";
-import { addPersistentSubscriptionsService } from "../grpc/persistent-subscriptions-service.ts";
-import { addServerFeaturesService } from "../grpc/server-features-service.ts";
-import { addStreamsService } from "../grpc/streams-service.ts";
-import { addUsersService } from "../grpc/users-service.ts";
-import { connectionStringOf, createGrpcServer, loopbackAddress, reachable } from "../grpc-endpoint.ts";
-import { httpService } from "../http/http-service.ts";
-import type { Limits } from "../limits.ts";
-import type { EventLog } from "../log/event-log.ts";
-import type { PersistentSubscriptions } from "../persistent-subscriptions/subsystem.ts";
-import type { SecureMode } from "../security/secure-mode.ts";
-import { sharePort, type SharedPort } from "../shared-port.ts";
-import { startReplica } from "./lagging-replica.ts";
-import type { Cluster } from "./membership.ts";
+import { accessGuard } from "./grpc/access-guard.ts";
+import { addGossipService } from "./grpc/gossip-service.ts";
+import { leadershipGuard } from "./grpc/leadership-guard.ts";
+import { addPersistentSubscriptionsService } from "./grpc/persistent-subscriptions-service.ts";
+import { addServerFeaturesService } from "./grpc/server-features-service.ts";
+import { addStreamsService } from "./grpc/streams-service.ts";
+import { addUsersService } from "./grpc/users-service.ts";
+import { connectionStringOf, createGrpcServer, loopbackAddress, reachable } from "./grpc-endpoint.ts";
+import { httpService } from "./http/http-service.ts";
+import type { Limits } from "./limits.ts";
+import type { EventLog } from "./log/event-log.ts";
+import type { PersistentSubscriptions } from "./persistent-subscriptions/subsystem.ts";
+import type { SecureMode } from "./security/secure-mode.ts";
+import { sharePort, type SharedPort } from "./shared-port.ts";
+import { startReplica } from "./cluster/lagging-replica.ts";
+import type { Cluster } from "./cluster/membership.ts";
 
 export interface FollowerOptions {
   /** How old a commit is before the follower shows it. 0, the default, shows it as soon as it is copied. */
