@@ -10,6 +10,7 @@ import { stopSignal } from "../cli/stop-signal.ts";
 import { DataDirectoryError } from "./data-directory-errors.ts";
 import { startEventStore, type EventStoreServer, type Follower } from "./event-store-server.ts";
 import { defaultLimits, maximumMessageSize } from "./limits.ts";
+import { HostUnusableError } from "./host-unusable-error.ts";
 import { PortInUseError } from "./port-in-use-error.ts";
 import { SecurityError } from "./security/security-error.ts";
 import { addSecurityFlags, securityOf, type SecurityFlags } from "./security/security-flags.ts";
@@ -77,6 +78,7 @@ const report = (error: unknown, json: boolean): void => {
   const known =
     error instanceof DataDirectoryError ||
     error instanceof PortInUseError ||
+    error instanceof HostUnusableError ||
     error instanceof SecurityError ||
     error instanceof ExposureError;
   const code = known ? error.code : "START_FAILED";

@@ -75,7 +75,7 @@ class Closing {
 
 /**
  * Starts a server and resolves when it answers.
- * @throws DataDirectoryError, PortInUseError, SecurityError
+ * @throws DataDirectoryError, PortInUseError, HostUnusableError, SecurityError
  */
 export const startEventStore = async (options: EventStoreOptions = {}): Promise<EventStoreServer> => {
   if (options.inMemory === true && options.dataDirectory !== undefined) {

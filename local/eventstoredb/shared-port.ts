@@ -8,6 +8,7 @@ import { createServer, isIP, type AddressInfo, type Server as NetServer, type So
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { ServerCredentials, type Server } from "@grpc/grpc-js";
+import { HostUnusableError } from "./host-unusable-error.ts";
 import { PortInUseError } from "./port-in-use-error.ts";
 import type { Certificate } from "./security/certificate.ts";
 
@@ -85,19 +86,25 @@ const bindAll = async (make: () => NetServer, addresses: readonly string[], want
   return { servers, port };
 };
 
+/** An address that the machine does not have, a name without one, and what can be neither. */
+const notOurs = new Set<unknown>(["EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL", "ENOTFOUND", "EAI_AGAIN"]);
+
 const bind = async (make: () => NetServer, host: string, wanted: number) => {
-  const addresses = await addressesOf(host);
+  const addresses = await addressesOf(host).catch((error: unknown) => {
+    throw new HostUnusableError(host, error);
+  });
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await bindAll(make, addresses, wanted);
     } catch (error) {
+      if (notOurs.has(codeOf(error))) throw new HostUnusableError(host, error);
       if (codeOf(error) !== "EADDRINUSE") throw error;
       if (wanted !== 0 || attempt === attempts) throw new PortInUseError(host, wanted, error);
     }
   }
 };
 
-/** @throws PortInUseError */
+/** @throws PortInUseError, HostUnusableError */
 export const sharePort = async (
   grpc: Server,
   http: RequestListener,

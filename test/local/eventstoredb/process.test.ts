@@ -255,3 +255,16 @@ test("--follower runs a late follower beside it, for clients that are to know a 
   expect((await server.kill("SIGTERM")).code).toBe(0);
   expect((await runToEnd(["--follower", "soon"])).stderr).toContain("A lag is a whole number of milliseconds.");
 });
+
+test("an address that the machine does not have is refused by name", async () => {
+  const { code, stderr } = await runToEnd(["--host", "192.0.2.1", "--insecure", "--in-memory", "--json"]);
+  expect([code, JSON.parse(stderr)]).toEqual([
+    1,
+    {
+      error: {
+        code: "HOST_UNUSABLE",
+        message: "192.0.2.1 is no address of this machine. Leave --host out, or name one that it has.",
+      },
+    },
+  ]);
+});
