@@ -171,7 +171,7 @@ describe("BatchAppend", () => {
 
   test("a client that ends its side at once still gets the answer to what it has sent", async () => {
     const stream = newStream();
-    const call = raw.batchAppend();
+    const call = raw.batchAppend(store.metadata);
     const found: streams.BatchAppendResp[] = [];
     const ended = new Promise((resolve) => call.on("end", resolve));
     call.on("data", (response: streams.BatchAppendResp) => found.push(response));
@@ -189,7 +189,7 @@ describe("BatchAppend", () => {
 
   test("an append that is never completed is answered with a time-out, once, and what comes late is ignored", async () => {
     const stream = newStream();
-    const call = raw.batchAppend();
+    const call = raw.batchAppend(store.metadata);
     const found: streams.BatchAppendResp[] = [];
     call.on("data", (response: streams.BatchAppendResp) => found.push(response)).on("error", () => undefined);
     const id = randomUUID();
@@ -217,6 +217,19 @@ describe("BatchAppend", () => {
         response.getError()?.getDetails()?.getTypeUrl(),
       ]),
     ).toEqual([[id, "type.googleapis.com/event_store.client.Timeout"]]);
+  });
+
+  test("however late its deadline, an append that is never completed times out when the server's own time is over", async () => {
+    const inAnHour = new timestamp.Timestamp();
+    inAnHour.fromDate(new Date(Date.now() + 3_600_000));
+    const late = options(newStream());
+    late.setDeadline(inAnHour);
+    const call = raw.batchAppend(store.metadata);
+    const answered = new Promise<streams.BatchAppendResp>((resolve) => call.on("data", resolve));
+    call.on("error", () => undefined);
+    call.write(batch((request) => request.setOptions(late).addProposedMessages(message())));
+    expect((await answered).getError()?.getMessage()).toBe("Timeout");
+    call.end();
   });
 
   test("an append that cannot succeed is answered with its first wrong chunk, and what else comes of it is ignored", async () => {
@@ -274,7 +287,7 @@ describe("BatchAppend", () => {
   test.each([
     [6, "WrongExpectedVersion", (request: streams.BatchAppendReq) => request.getOptions()?.setStreamPosition("7")],
     [4, "Timeout", (request: streams.BatchAppendReq) => request.getOptions()?.setDeadline(new timestamp.Timestamp())],
-    [3, "BadRequest", (request: streams.BatchAppendReq) => request.getOptions()?.clearStreamIdentifier()],
+    [3, "BadRequest", (request: streams.BatchAppendReq) => request.getOptions()?.clearAny()],
     [
       3,
       "MaximumAppendSizeExceeded",
@@ -299,9 +312,23 @@ describe("BatchAppend", () => {
     expect(response.getCorrelationId()?.getString()).toBe(request.getCorrelationId()?.getString());
   });
 
+  test("an append that names no stream is a bad one, or one that nobody may make where there are users", async () => {
+    const call = raw.batchAppend(store.metadata);
+    const answered = new Promise<streams.BatchAppendResp>((resolve) => call.on("data", resolve));
+    call.on("error", () => undefined);
+    const request = batch((one) => one.setOptions(options("")).setIsFinal(true).addProposedMessages(message()));
+    request.getOptions()?.clearStreamIdentifier();
+    call.write(request);
+    const error = (await answered).getError();
+    call.end();
+    expect([error?.getCode(), error?.getDetails()?.getTypeName()]).toEqual(
+      store.hasUsers ? [7, "event_store.client.AccessDenied"] : [3, "event_store.client.BadRequest"],
+    );
+  });
+
   test("each append is answered once, with its own correlation id, bad ones too, and the call goes on", async () => {
     const stream = newStream();
-    const call = raw.batchAppend();
+    const call = raw.batchAppend(store.metadata);
     const found = new Map<string, string>();
     call
       .on("error", () => undefined)
@@ -333,7 +360,7 @@ describe("BatchAppend", () => {
         bad.getMetadataMap().del("type");
         request.setOptions(options(stream)).addProposedMessages(bad);
       });
-      send("event_store.client.BadRequest", (request) =>
+      send(store.hasUsers ? "event_store.client.AccessDenied" : "event_store.client.BadRequest", (request) =>
         request.setOptions(options("")).addProposedMessages(message()),
       );
       send("event_store.client.WrongExpectedVersion", (request) => {
@@ -392,12 +419,13 @@ describe("Append", () => {
     const withoutRevision = appendOptions(newStream());
     withoutRevision.getOptions()?.clearAny();
     await expect(appendRaw([withoutRevision])).rejects.toMatchObject({ code: 3 });
-    for (const messages of [[], [proposal("{}")], [appendOptions("")], [appendOptions("s"), appendOptions("s")]]) {
-      await expect(appendRaw(messages)).rejects.toMatchObject({
-        code: 2,
-        details: "Exception was thrown by handler.",
-      });
+    const failed = { code: 2, details: "Exception was thrown by handler." };
+    for (const messages of [[], [proposal("{}")], [appendOptions("s"), appendOptions("s")]]) {
+      await expect(appendRaw(messages)).rejects.toMatchObject(failed);
     }
+    await expect(appendRaw([appendOptions("")])).rejects.toMatchObject(
+      store.hasUsers ? { code: 7, details: "Access Denied" } : failed,
+    );
   });
 
   test("at the largest revision expects no stream, at others beyond 2^63-1 fails", async () => {

@@ -17,6 +17,8 @@ export interface ServerUnderTest {
   raw<Service extends Client>(service: new (address: string, credentials: ChannelCredentials) => Service): Service;
   /** What a raw call has to carry so that the server knows who asks. */
   readonly metadata: Metadata;
+  /** Whether the server asks who calls: then it refuses whoever names no stream before it sees what else is wrong. */
+  readonly hasUsers: boolean;
 }
 
 /** The administrator of an embedded server in secure mode. */
@@ -66,6 +68,9 @@ export const useServerUnderTest = (mode: "insecure" | "secure" = "insecure"): Se
     },
     get metadata() {
       return addressOf(connectionString).metadata;
+    },
+    get hasUsers() {
+      return addressOf(connectionString).metadata.get("authorization").length > 0;
     },
   };
 };
