@@ -2,11 +2,12 @@
  * Reads `$all`: every event in the order of the log, whatever retention, deletion or tombstones hide from the streams,
  * without the few streams that `isHiddenFromAll` names. Positions are record starts and have gaps.
  */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { BoundedMap } from "./bounded-map.ts";
 import type { StoredEvent } from "./event.ts";
 import type { EventFilter } from "./event-filter.ts";
 import { namingDamage } from "./log-database.ts";
+import { RowStatement } from "./row-statement.ts";
 import { DamagedRecordError, recordRoom, verifyRecord } from "./stored-record.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 import { pageBytes } from "./stream-reader.ts";
@@ -47,32 +48,25 @@ export class AllReader {
   readonly #hidden: ReadonlySet<number>;
   /** Where the next page of a read has to begin, by the last record of the one before, for the reads under way. */
   readonly #ends = new BoundedMap<bigint, bigint>(1000);
-  readonly #forwards: StatementSync;
-  readonly #backwards: StatementSync;
-  readonly #scanForwards: StatementSync;
-  readonly #scanBackwards: StatementSync;
-  readonly #at: StatementSync;
-  readonly #last: StatementSync;
+  readonly #forwards: RowStatement<Row>;
+  readonly #backwards: RowStatement<Row>;
+  readonly #scanForwards: RowStatement<ScanRow>;
+  readonly #scanBackwards: RowStatement<ScanRow>;
+  readonly #at: RowStatement<Row>;
+  readonly #last: RowStatement<readonly [position: bigint]>;
 
   constructor(database: DatabaseSync, directory: StreamDirectory) {
     this.#database = database;
     this.#hidden = directory.hiddenFromAll;
-    const statement = (sql: string, bigInts: boolean): StatementSync => {
-      const prepared = database.prepare(sql);
-      prepared.setReadBigInts(bigInts);
-      prepared.setReturnArrays(true);
-      return prepared;
-    };
-    this.#forwards = statement(`SELECT ${columns} FROM events WHERE position > ? ORDER BY position LIMIT ?`, true);
-    this.#backwards = statement(
-      `SELECT ${columns} FROM events WHERE position < ? ORDER BY position DESC LIMIT ?`,
-      true,
-    );
-    const scan = "SELECT position, stream, type FROM events";
-    this.#scanForwards = statement(`${scan} WHERE position > ? ORDER BY position LIMIT ?`, false);
-    this.#scanBackwards = statement(`${scan} WHERE position < ? ORDER BY position DESC LIMIT ?`, false);
-    this.#at = statement(`SELECT ${columns} FROM events WHERE position = ?`, true);
-    this.#last = statement("SELECT position FROM events ORDER BY position DESC LIMIT 1", true);
+    const select = `SELECT ${columns} FROM events WHERE`;
+    this.#forwards = new RowStatement(database, `${select} position > ? ORDER BY position LIMIT ?`);
+    this.#backwards = new RowStatement(database, `${select} position < ? ORDER BY position DESC LIMIT ?`);
+    this.#at = new RowStatement(database, `${select} position = ?`);
+    // Positions are below 2^53, and a scan is what has to be quickest.
+    const scan = "SELECT position, stream, type FROM events WHERE";
+    this.#scanForwards = new RowStatement(database, `${scan} position > ? ORDER BY position LIMIT ?`, "number");
+    this.#scanBackwards = new RowStatement(database, `${scan} position < ? ORDER BY position DESC LIMIT ?`, "number");
+    this.#last = new RowStatement(database, "SELECT position FROM events ORDER BY position DESC LIMIT 1");
   }
 
   /** At most `limit` records after `position`; -1 reads from the start. */
@@ -107,7 +101,7 @@ export class AllReader {
 
   event(position: bigint): StoredEvent | undefined {
     return namingDamage(this.#database, () => {
-      const row = this.#at.get(position) as unknown as Row | undefined;
+      const row = this.#at.get(position);
       if (row === undefined) return undefined;
       verifyRecord(...row);
       return toEvent(row);
@@ -120,14 +114,14 @@ export class AllReader {
 
   /** Position of the last record; -1 in an empty log. */
   lastPosition(): bigint {
-    const row = namingDamage(this.#database, () => this.#last.get()) as unknown as readonly [bigint] | undefined;
+    const row = namingDamage(this.#database, () => this.#last.get());
     return row?.[0] ?? -1n;
   }
 
   /** Where the next record will be; 0 in an empty log. */
   end(): bigint {
     const position = this.lastPosition();
-    const row = namingDamage(this.#database, () => this.#at.get(position)) as unknown as Row | undefined;
+    const row = namingDamage(this.#database, () => this.#at.get(position));
     return row === undefined ? 0n : position + BigInt(recordRoom(row[6]));
   }
 
@@ -140,12 +134,12 @@ export class AllReader {
     return this.#hidden.has(event.streamId);
   }
 
-  #page(rows: Iterable<unknown>, start?: bigint): AllPage & { readonly end: bigint | undefined } {
+  #page(rows: Iterable<Row>, start?: bigint): AllPage & { readonly end: bigint | undefined } {
     const events: StoredEvent[] = [];
     let bytes = 0;
     let last: bigint | undefined;
     let before: Row | undefined;
-    for (const row of rows as Iterable<Row>) {
+    for (const row of rows) {
       verifyRecord(...row);
       last = row[0];
       if (before !== undefined) expectNeighbours(before, row);
@@ -159,11 +153,11 @@ export class AllReader {
     return { events, last, end: before === undefined ? undefined : endOf(before) };
   }
 
-  #scan(rows: Iterable<unknown>, filter: EventFilter, wanted: number): Scan {
+  #scan(rows: Iterable<ScanRow>, filter: EventFilter, wanted: number): Scan {
     const records: ScannedRecord[] = [];
     let last: number | undefined;
     let matched = 0;
-    for (const [position, stream, type] of rows as Iterable<ScanRow>) {
+    for (const [position, stream, type] of rows) {
       last = position;
       if (stream === 0) continue;
       const matches = !this.#hidden.has(stream) && filter.matches(stream, type);

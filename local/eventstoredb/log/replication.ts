@@ -1,6 +1,7 @@
 /** The records of a log as a replica needs them: by name instead of by the row ids of one database, each with its position. */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { namingDamage } from "./log-database.ts";
+import { RowStatement } from "./row-statement.ts";
 import { verifyRecord } from "./stored-record.ts";
 
 export interface ReplicatedRecord {
@@ -27,25 +28,23 @@ type Row = readonly [
 
 export class ReplicationSource {
   readonly #database: DatabaseSync;
-  readonly #after: StatementSync;
+  readonly #after: RowStatement<Row>;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#after = database.prepare(
+    this.#after = new RowStatement(
+      database,
       `SELECT position, stream, streams.name, revision, type, event_types.name, created, checksum, record FROM events
        LEFT JOIN streams ON streams.id = stream LEFT JOIN event_types ON event_types.id = type
        WHERE position > ? ORDER BY position LIMIT ?`,
     );
-    this.#after.setReadBigInts(true);
-    this.#after.setReturnArrays(true);
   }
 
   /** At most `limit` records after `position`, in the order of the log. */
   after(position: bigint, limit: number): readonly ReplicatedRecord[] {
     return namingDamage(this.#database, () => {
       const records: ReplicatedRecord[] = [];
-      // The columns of the statement above.
-      for (const row of this.#after.iterate(position, limit) as Iterable<unknown> as Iterable<Row>) {
+      for (const row of this.#after.iterate(position, limit)) {
         const [at, streamId, stream, revision, typeId, type, created, checksum, record] = row;
         verifyRecord(at, streamId, revision, typeId, created, checksum, record);
         const event = stream === null || revision === null ? undefined : { stream, revision, type: type ?? "" };

@@ -2,9 +2,10 @@
  * Reads streams, forwards and backwards, as retention lets them be seen: $maxCount, $maxAge, $tb, soft delete and
  * tombstone hide events here and nowhere else. Pages are bounded in events and in bytes.
  */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { tombstoneRevision, type StoredEvent } from "./event.ts";
 import { namingDamage } from "./log-database.ts";
+import { RowStatement } from "./row-statement.ts";
 import { DamagedRecordError, verifyRecord } from "./stored-record.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 import { isSoftDeleted } from "./stream-metadata.ts";
@@ -46,23 +47,19 @@ export class StreamReader {
   readonly #database: DatabaseSync;
   readonly #directory: StreamDirectory;
   readonly #now: () => number;
-  readonly #forwards: StatementSync;
-  readonly #backwards: StatementSync;
+  readonly #forwards: RowStatement<Row>;
+  readonly #backwards: RowStatement<Row>;
 
   constructor(database: DatabaseSync, directory: StreamDirectory, now: () => number) {
     this.#database = database;
     this.#directory = directory;
     this.#now = now;
-    const statement = (sql: string): StatementSync => {
-      const prepared = database.prepare(sql);
-      prepared.setReadBigInts(true);
-      prepared.setReturnArrays(true);
-      return prepared;
-    };
-    this.#forwards = statement(
+    this.#forwards = new RowStatement(
+      database,
       `SELECT ${columns} FROM events WHERE stream = ? AND revision >= ? AND revision <= ? ORDER BY revision LIMIT ?`,
     );
-    this.#backwards = statement(
+    this.#backwards = new RowStatement(
+      database,
       `SELECT ${columns} FROM events WHERE stream = ? AND revision <= ? AND revision >= ? ORDER BY revision DESC LIMIT ?`,
     );
   }
@@ -79,9 +76,7 @@ export class StreamReader {
     // Also keeps what is no 64-bit integer, such as the revision in a malformed link, away from the database.
     if (start > bounds.last) return { kind: "page", events: [], next: undefined };
     const rows = this.#forwards.iterate(bounds.streamId, start, bounds.last, limit);
-    return this.#page(rows as Iterable<unknown> as Iterable<Row>, bounds, start, 1n, (last) =>
-      last < bounds.last ? last + 1n : undefined,
-    );
+    return this.#page(rows, bounds, start, 1n, (last) => (last < bounds.last ? last + 1n : undefined));
   }
 
   /** At most `limit` events from `from` (or the last event, if that is earlier) back. */
@@ -94,9 +89,7 @@ export class StreamReader {
     if ("kind" in bounds) return bounds;
     const start = from < bounds.last ? from : bounds.last;
     const rows = this.#backwards.iterate(bounds.streamId, start, bounds.lowest, limit);
-    return this.#page(rows as Iterable<unknown> as Iterable<Row>, bounds, start, -1n, (last) =>
-      last > bounds.lowest ? last - 1n : undefined,
-    );
+    return this.#page(rows, bounds, start, -1n, (last) => (last > bounds.lowest ? last - 1n : undefined));
   }
 
   /** One event if a reader may see it; -1 asks for the last one. */
@@ -118,7 +111,7 @@ export class StreamReader {
       const rows = this.#forwards.iterate(id, from, tombstoneRevision, limit);
       const events: StoredEvent[] = [];
       let bytes = 0;
-      for (const row of rows as Iterable<unknown> as Iterable<Row>) {
+      for (const row of rows) {
         verifyRecord(...row);
         const [position, , revision, type, , , record] = row;
         events.push({ position, revision, streamId: id, typeId: Number(type), record });
