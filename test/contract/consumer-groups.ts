@@ -6,7 +6,7 @@ import {
   type Filter,
   type ResolvedEvent,
 } from "@eventstore/db-client";
-import { expect } from "vitest";
+import { afterAll, expect } from "vitest";
 import { z } from "zod";
 import { collect, events, newStream } from "../local/eventstoredb/event-store-for-test.ts";
 import type { Subscription } from "./consumer.ts";
@@ -56,7 +56,12 @@ export interface AllGroup {
   readonly checkpoints: () => Promise<readonly unknown[]>;
 }
 
+/** Call it at the top of a test file. A group on `$all` writes for every event that anybody appends, so none is left behind. */
 export const groupsOn = (store: ServerUnderTest) => {
+  const toAll: string[] = [];
+  afterAll(async () => {
+    for (const name of toAll) await store.client.deletePersistentSubscriptionToAll(name);
+  });
   /** What can be read of a stream; nothing where there is none. */
   const contents = (stream: string): Promise<readonly ResolvedEvent[]> =>
     collect(store.client.readStream(stream)).catch(() => []);
@@ -96,6 +101,7 @@ export const groupsOn = (store: ServerUnderTest) => {
       allSettings(settings),
       filter === undefined ? {} : { filter },
     );
+    toAll.push(name);
     return {
       name,
       checkpointStream: checkpointOf("$all", name),
