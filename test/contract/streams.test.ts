@@ -1,5 +1,6 @@
 /** Reading streams: ranges, retention, soft delete, tombstones, links. */
 import {
+  ANY,
   BACKWARDS,
   binaryEvent,
   END,
@@ -152,6 +153,18 @@ describe("retention", () => {
     expect(repeat).toEqual({ success: true, nextExpectedRevision: 0n, position: undefined });
   });
 
+  test("a repeat whose events have grown too old is answered without a position", async () => {
+    const stream = newStream();
+    const first = event();
+    await store.client.appendToStream(stream, first, { expectedRevision: NO_STREAM });
+    await store.client.setStreamMetadata(stream, { maxAge: 1 });
+    await expect.poll(() => read(stream)).toEqual([]);
+    for (const expectedRevision of [NO_STREAM, ANY] as const) {
+      const repeat = await store.client.appendToStream(stream, first, { expectedRevision });
+      expect(repeat).toEqual({ success: true, nextExpectedRevision: 0n, position: undefined });
+    }
+  });
+
   test("$all shows what retention and deletion hide", async () => {
     const stream = await streamOf(3);
     await store.client.setStreamMetadata(stream, { maxCount: 1 });
@@ -199,6 +212,10 @@ describe("retention", () => {
     ['{"$tb":1,"$maxAge":"1"}', "everything"],
     ['{"$tb":1,"$maxAge":1e13}', "everything"],
     ['{"$tb":1,"$cacheControl":{}}', "everything"],
+    ['{"$tempStream":true,"$tb":1}', [1n, 2n]],
+    ['{"$tb":1,"$tempStream":"true"}', "everything"],
+    ['{"$tb":1,"$tempStream":null}', "everything"],
+    ['{"$tb":1,"$tempStream":1}', "everything"],
     ['{"$tb":1e30}', "everything"],
     ['[{"$tb":1}]', "everything"],
     ['"$tb"', "everything"],
