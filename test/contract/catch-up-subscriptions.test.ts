@@ -294,10 +294,10 @@ describe("filtered", () => {
    * it can be read or not, as the checkpoints of groups on `$all` cannot. Then it is tried again, after a longer silence.
    */
   const undisturbed = async <Seen>(expected: Seen, attempt: (silence: number) => Promise<Seen>): Promise<void> => {
-    for (let silence = 0; silence < 2000; silence += 100) {
+    for (let silence = 0; silence < 1000; silence += 100) {
       if (isDeepStrictEqual(await attempt(silence), expected)) return;
     }
-    expect(await attempt(2000)).toEqual(expected);
+    expect(await attempt(1000)).toEqual(expected);
   };
 
   test("a checkpoint comes with each n-th event considered, live, at that event", async () => {
