@@ -10,7 +10,8 @@ import { EventStoreDBClient } from "@eventstore/db-client";
 
 export type Storage = "disk" | "memory";
 
-const main = fileURLToPath(new URL("../../local/eventstoredb/main.ts", import.meta.url));
+/** As its users run it. */
+const tidemark = fileURLToPath(new URL("../../bin/tidemark.js", import.meta.url));
 
 export class StoreProcess {
   readonly client: EventStoreDBClient;
@@ -28,7 +29,7 @@ export class StoreProcess {
   static async start(directory: string | undefined): Promise<StoreProcess> {
     const where = directory === undefined ? ["--in-memory"] : ["--data", directory];
     const begin = performance.now();
-    const child = spawn(process.execPath, [main, "--port", "0", "--json", ...where], {
+    const child = spawn(process.execPath, [tidemark, "eventstore", "--port", "0", "--json", ...where], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     running.add(child);
