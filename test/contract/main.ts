@@ -45,7 +45,7 @@ async function refuseUnreachable(server: string): Promise<void> {
     client = EventStoreDBClient.connectionString(server);
     await client.readAll({ fromPosition: START, maxCount: 1 })[Symbol.asyncIterator]().next();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = (error instanceof Error ? error.message : String(error)).replace(/\.+$/, "");
     throw new CommandError(
       "SERVER_UNREACHABLE",
       `the server cannot be read: ${reason}. Give a connection string such as esdb://127.0.0.1:2113?tls=false of a ` +
