@@ -59,9 +59,14 @@ export const importLog = async (
   }
 };
 
-/** `$tb` at its maximum. */
-const softDeleted = "9223372036854775807";
-const softDeletion = new RegExp(`^\\{\\s*"\\$tb"\\s*:\\s*${softDeleted}\\s*\\}$`);
+/** `$tb` at its maximum: how a deletion is written. */
+const softDeleted = 9223372036854775807n;
+
+/** Where metadata that says nothing else truncates the stream. */
+const truncationOf = (metadata: Uint8Array): bigint | undefined => {
+  const [, revision] = /^\{\s*"\$tb"\s*:\s*(\d{1,19})\s*\}$/.exec(Buffer.from(metadata).toString("utf8")) ?? [];
+  return revision === undefined ? undefined : BigInt(revision);
+};
 
 const openForReading = async (file: string): Promise<FileHandle> => {
   try {
@@ -174,7 +179,7 @@ class Target {
       await this.#tombstone(first);
       return;
     }
-    if (await this.#undeletedByNothing(first)) return;
+    if (await this.#repeatsDeletion(first)) return;
     const answer = this.#appender.append(first.stream, first.revision - 1n, records);
     const checked = answer.then((outcome) => this.#check(records, outcome));
     // Whoever waits for it hears of it; until then it must not end the process.
@@ -184,18 +189,23 @@ class Target {
   }
 
   /**
-   * An append without events brings a soft-deleted stream back: all that the log shows of it is the `$tb` that the server
-   * writes then. Written as an event that would bring one more; so the append is made again.
+   * Two things show in the log only by the `$tb` that the server writes for them: that a deleted stream is deleted again, and
+   * that an append without events brings it back. Appended as metadata either would bring the stream back and one more such
+   * event with it; so what was done then is done again.
    */
-  async #undeletedByNothing({ stream, revision, data }: LogRecord): Promise<boolean> {
+  async #repeatsDeletion({ stream, revision, data }: LogRecord): Promise<boolean> {
     if (!stream.startsWith("$$") || revision === 0n) return false;
-    const [, next = ""] = /^\{\s*"\$tb"\s*:\s*(\d{1,19})\s*\}$/.exec(Buffer.from(data).toString("utf8")) ?? [];
-    if (next === "" || next === softDeleted) return false;
+    const truncation = truncationOf(data);
+    if (truncation === undefined) return false;
     await this.#settle(0);
     const before = await readEvent(this.#client, stream, revision - 1n);
-    const isDeleted = before !== undefined && softDeletion.test(Buffer.from(before.data).toString("utf8"));
-    if (!isDeleted) return false;
-    const outcome = await this.#appender.append(stream.slice(2), BigInt(next) - 1n, []);
+    if (before === undefined || truncationOf(before.data) !== softDeleted) return false;
+    const original = stream.slice(2);
+    if (truncation === softDeleted) {
+      await this.#client.deleteStream(original, { expectedRevision: ANY });
+      return true;
+    }
+    const outcome = await this.#appender.append(original, truncation - 1n, []);
     return outcome.kind === "appended";
   }
 

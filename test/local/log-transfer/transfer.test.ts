@@ -89,6 +89,13 @@ const fill = async (client: EventStoreDBClient): Promise<void> => {
   await client.setStreamMetadata("back", { maxCount: 5 });
   await client.appendToStream("back", event());
   await client.setStreamMetadata("back", { truncateBefore: 2 });
+  await client.appendToStream("twice", event());
+  await client.deleteStream("twice");
+  await client.deleteStream("twice");
+  await client.setStreamMetadata("twice", { truncateBefore: 1 });
+  await client.deleteStream("twice");
+  await client.deleteStream("twice");
+  await client.appendToStream("twice", event());
   const big = {
     ...event("big"),
     contentType: "application/octet-stream" as const,
