@@ -8,18 +8,12 @@ import { join, resolve } from "node:path";
 import { startFollower, type Follower, type FollowerOptions } from "./follower-server.ts";
 import { Cluster } from "./cluster/membership.ts";
 import { accessGuard } from "./grpc/access-guard.ts";
-import { addGossipService } from "./grpc/gossip-service.ts";
 import { leadershipGuard } from "./grpc/leadership-guard.ts";
-import { addPersistentSubscriptionsService } from "./grpc/persistent-subscriptions-service.ts";
-import { addServerFeaturesService } from "./grpc/server-features-service.ts";
-import { addStreamsService } from "./grpc/streams-service.ts";
-import { addUsersService } from "./grpc/users-service.ts";
-import { connectionStringOf, createGrpcServer, loopbackAddress, reachable, type KeepAlive } from "./grpc-endpoint.ts";
-import { httpService } from "./http/http-service.ts";
+import { connectionStringOf, loopbackAddress, reachable, type KeepAlive } from "./grpc-endpoint.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { openEventLog } from "./log/event-log.ts";
+import { type MemberParts, serveMember } from "./member-services.ts";
 import { PersistentSubscriptions } from "./persistent-subscriptions/subsystem.ts";
-import { sharePort } from "./shared-port.ts";
 import { startSecureMode, type SecurityOptions } from "./security/secure-mode.ts";
 
 export type { Follower, FollowerOptions } from "./follower-server.ts";
@@ -120,14 +114,9 @@ const start = async (options: EventStoreOptions, closing: Closing): Promise<Even
   const membership = cluster.join(() => ({ host: reachable(host), port }));
 
   const guards = secureMode === undefined ? [] : [accessGuard(secureMode)];
-  const server = createGrpcServer(guards, options.keepAlive);
-  addStreamsService(server, log, limits);
-  addPersistentSubscriptionsService(server, subscriptions);
-  addServerFeaturesService(server);
-  addGossipService(server, () => cluster.members());
-  if (secureMode !== undefined) addUsersService(server, secureMode.users);
-  const http = httpService({ log, limits, members: () => cluster.members(), secureMode });
-  const bound = await sharePort(server, http, host, options.port ?? 0, secureMode?.certificate);
+  const parts: MemberParts = { log, subscriptions, limits, cluster, secureMode };
+  const listening = { host, port: options.port ?? 0, keepAlive: options.keepAlive };
+  const bound = await serveMember(parts, guards, listening);
   port = bound.port;
   closing.add(() => bound.close());
 
@@ -147,8 +136,7 @@ const start = async (options: EventStoreOptions, closing: Closing): Promise<Even
       if (!hasFollowers)
         guards.push(leadershipGuard(() => (membership.isLeader() ? undefined : cluster.leader()?.endpoint)));
       hasFollowers = true;
-      const shared = { log, subscriptions, limits, cluster, secureMode };
-      const follower = await startFollower(shared, followerOptions);
+      const follower = await startFollower(parts, followerOptions);
       let stopped: Promise<void> | undefined;
       const stop = (): Promise<void> => (stopped ??= follower.stop());
       closing.add(stop);

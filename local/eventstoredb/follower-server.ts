@@ -2,22 +2,13 @@
  * A follower for tests of how clients get along with a cluster: a server beside the leader, in the same process, that reads
  * from a late copy of the leader's log, hands writes on to the leader, and sends those to the leader who have to be there.
  */
-import { accessGuard } from "./grpc/access-guard.ts";
-import { addGossipService } from "./grpc/gossip-service.ts";
-import { leadershipGuard } from "./grpc/leadership-guard.ts";
-import { addPersistentSubscriptionsService } from "./grpc/persistent-subscriptions-service.ts";
-import { addServerFeaturesService } from "./grpc/server-features-service.ts";
-import { addStreamsService } from "./grpc/streams-service.ts";
-import { addUsersService } from "./grpc/users-service.ts";
-import { connectionStringOf, createGrpcServer, loopbackAddress, reachable } from "./grpc-endpoint.ts";
-import { httpService } from "./http/http-service.ts";
-import type { Limits } from "./limits.ts";
-import type { EventLog } from "./log/event-log.ts";
-import type { PersistentSubscriptions } from "./persistent-subscriptions/subsystem.ts";
-import type { SecureMode } from "./security/secure-mode.ts";
-import { sharePort, type SharedPort } from "./shared-port.ts";
 import { startReplica } from "./cluster/lagging-replica.ts";
-import type { Cluster } from "./cluster/membership.ts";
+import { accessGuard } from "./grpc/access-guard.ts";
+import { leadershipGuard } from "./grpc/leadership-guard.ts";
+import { connectionStringOf, loopbackAddress, reachable } from "./grpc-endpoint.ts";
+import type { EventLog } from "./log/event-log.ts";
+import { type MemberParts, serveMember } from "./member-services.ts";
+import type { SharedPort } from "./shared-port.ts";
 
 export interface FollowerOptions {
   /** How old a commit is before the follower shows it. 0, the default, shows it as soon as it is copied. */
@@ -41,20 +32,16 @@ export interface Follower {
   stop(): Promise<void>;
 }
 
-/** What the members of a cluster in one process have in common. */
-export interface Shared {
-  readonly log: EventLog;
-  readonly subscriptions: PersistentSubscriptions;
-  readonly limits: Limits;
-  readonly cluster: Cluster;
-  readonly secureMode: SecureMode | undefined;
-}
-
-/** Resolves when it answers. @throws PortInUseError */
+/**
+ * Resolves when it answers.
+ * @param parts those of the leader, with the original of the log
+ * @throws PortInUseError, HostUnusableError
+ */
 export const startFollower = async (
-  { log: original, subscriptions, limits, cluster, secureMode }: Shared,
+  parts: MemberParts,
   { lagMilliseconds = 0, port = 0, host = loopbackAddress }: FollowerOptions,
 ): Promise<Follower> => {
+  const { log: original, subscriptions, cluster, secureMode } = parts;
   const replica = await startReplica(original, lagMilliseconds);
   let leads = (): boolean => false;
   /** Who writes to a leader reads what he has written. */
@@ -69,19 +56,13 @@ export const startFollower = async (
     delete: (request) => written(original.delete(request)),
     tombstone: (request) => written(original.tombstone(request)),
   };
-  const server = createGrpcServer([
+  const guards = [
     ...(secureMode === undefined ? [] : [accessGuard(secureMode)]),
     leadershipGuard(() => (leads() ? undefined : cluster.leader()?.endpoint)),
-  ]);
-  addStreamsService(server, log, limits);
-  addPersistentSubscriptionsService(server, subscriptions);
-  addServerFeaturesService(server);
-  addGossipService(server, () => cluster.members());
-  if (secureMode !== undefined) addUsersService(server, secureMode.users);
-  const http = httpService({ log, limits, members: () => cluster.members(), secureMode });
+  ];
   let shared: SharedPort;
   try {
-    shared = await sharePort(server, http, host, port, secureMode?.certificate);
+    shared = await serveMember({ ...parts, log }, guards, { host, port });
   } catch (error) {
     await replica.close();
     throw error;
