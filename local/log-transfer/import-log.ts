@@ -5,6 +5,8 @@
  */
 import { open, type FileHandle } from "node:fs/promises";
 import { ANY, type EventStoreDBClient, StreamDeletedError } from "@eventstore/db-client";
+import { tombstoneRevision } from "../eventstoredb/log/event.ts";
+import { isMetadataStream, originalStreamOf, systemTypes } from "../eventstoredb/log/system-streams.ts";
 import { Appender, type AppendOutcome, readEvent, readLogBackwards } from "./raw-calls.ts";
 import { type FileRecord, readHeader, readRecords } from "./log-file.ts";
 import { isTransferred, type LogRecord } from "./log-line.ts";
@@ -21,7 +23,6 @@ export interface ImportOptions {
   readonly progress: (done: number, total: number) => void;
 }
 
-const streamDeletedType = "$streamDeleted";
 const largestBatch = 500;
 /** Below the largest append of a server with its defaults, 1 MiB of data. */
 const largestBatchBytes = 900 * 1024;
@@ -59,10 +60,7 @@ export const importLog = async (
   }
 };
 
-/** `$tb` at its maximum: how a deletion is written. */
-const softDeleted = 9223372036854775807n;
-
-/** Where metadata that says nothing else truncates the stream. */
+/** Where metadata that says nothing else truncates the stream; at the revision of a tombstone it is a deletion. */
 const truncationOf = (metadata: Uint8Array): bigint | undefined => {
   const [, revision] = /^\{\s*"\$tb"\s*:\s*(\d{1,19})\s*\}$/.exec(Buffer.from(metadata).toString("utf8")) ?? [];
   return revision === undefined ? undefined : BigInt(revision);
@@ -155,7 +153,8 @@ async function* batches(lines: AsyncIterable<FileRecord>, anchor: LogRecord | un
   if (records.length > 0) yield { records, end };
 }
 
-const isAlone = ({ stream, type }: LogRecord): boolean => stream.startsWith("$$") || type === streamDeletedType;
+const isAlone = ({ stream, type }: LogRecord): boolean =>
+  isMetadataStream(stream) || type === systemTypes.streamDeleted;
 
 /** The server that is written to: many appends in flight, of which the answers must come in the order of the log. */
 class Target {
@@ -174,7 +173,7 @@ class Target {
   async write(records: readonly LogRecord[]): Promise<void> {
     const [first] = records;
     if (first === undefined) return;
-    if (first.type === streamDeletedType) {
+    if (first.type === systemTypes.streamDeleted) {
       await this.#settle(0);
       await this.#tombstone(first);
       return;
@@ -194,14 +193,14 @@ class Target {
    * event with it; so what was done then is done again.
    */
   async #repeatsDeletion({ stream, revision, data }: LogRecord): Promise<boolean> {
-    if (!stream.startsWith("$$") || revision === 0n) return false;
+    if (!isMetadataStream(stream) || revision === 0n) return false;
     const truncation = truncationOf(data);
     if (truncation === undefined) return false;
     await this.#settle(0);
     const before = await readEvent(this.#client, stream, revision - 1n);
-    if (before === undefined || truncationOf(before.data) !== softDeleted) return false;
-    const original = stream.slice(2);
-    if (truncation === softDeleted) {
+    if (before === undefined || truncationOf(before.data) !== tombstoneRevision) return false;
+    const original = originalStreamOf(stream);
+    if (truncation === tombstoneRevision) {
       await this.#client.deleteStream(original, { expectedRevision: ANY });
       return true;
     }
@@ -241,11 +240,11 @@ class Target {
         this.#checkOrder(first, outcome.position);
         return;
       case "stream-deleted":
-        this.#deleted.add(first.stream.startsWith("$$") ? first.stream.slice(2) : first.stream);
+        this.#deleted.add(isMetadataStream(first.stream) ? originalStreamOf(first.stream) : first.stream);
         return;
       case "wrong-expected-revision": {
         if (outcome.actual < first.revision - 1n) throw revisionsMissing(first, outcome.actual);
-        if (first.stream.startsWith("$$") && (await this.#wroteByItself(first))) return;
+        if (isMetadataStream(first.stream) && (await this.#wroteByItself(first))) return;
         throw streamDiffers(first, outcome.actual);
       }
     }

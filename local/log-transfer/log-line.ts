@@ -3,6 +3,7 @@
  * kept byte for byte: as text where they are UTF-8, which most are, else in base64.
  */
 import { z } from "zod";
+import { isMetadataStream, originalStreamOf } from "../eventstoredb/log/system-streams.ts";
 
 export const header = { format: "tidemark event log", version: 1 } as const;
 export const headerLine = `${JSON.stringify(header)}\n`;
@@ -95,4 +96,4 @@ export const parseLine = (line: string): LogRecord => {
  * persistent subscriptions, projections) belongs to it.
  */
 export const isTransferred = (stream: string): boolean =>
-  stream.startsWith("$$") ? !stream.startsWith("$", 2) : !stream.startsWith("$");
+  !(isMetadataStream(stream) ? originalStreamOf(stream) : stream).startsWith("$");

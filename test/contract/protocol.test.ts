@@ -148,6 +148,20 @@ describe("reads", () => {
   });
 });
 
+/** A call that remembers what each append came to, by its correlation id, and that none was answered twice. */
+const openBatches = () => {
+  const call = raw.batchAppend(store.metadata);
+  const found = new Map<string, string>();
+  call
+    .on("error", () => undefined)
+    .on("data", (response: streams.BatchAppendResp) => {
+      const id = response.getCorrelationId()?.getString() ?? "";
+      expect(found.has(id)).toBe(false);
+      found.set(id, response.hasSuccess() ? "success" : (response.getError()?.getDetails()?.getTypeName() ?? ""));
+    });
+  return { call, found };
+};
+
 describe("BatchAppend", () => {
   const batch = (fill: (request: streams.BatchAppendReq) => void, id = randomUUID()): streams.BatchAppendReq => {
     const request = new streams.BatchAppendReq();
@@ -234,15 +248,7 @@ describe("BatchAppend", () => {
 
   test("an append that cannot succeed is answered with its first wrong chunk, and what else comes of it is ignored", async () => {
     const stream = newStream();
-    const call = raw.batchAppend(store.metadata);
-    const found = new Map<string, string>();
-    call
-      .on("error", () => undefined)
-      .on("data", (response: streams.BatchAppendResp) => {
-        const id = response.getCorrelationId()?.getString() ?? "";
-        expect(found.has(id)).toBe(false);
-        found.set(id, response.hasSuccess() ? "success" : (response.getError()?.getDetails()?.getTypeName() ?? ""));
-      });
+    const { call, found } = openBatches();
     const large = message();
     large.setData(new Uint8Array(1024 * 1024 + 1));
     const bad = message();
@@ -328,15 +334,7 @@ describe("BatchAppend", () => {
 
   test("each append is answered once, with its own correlation id, bad ones too, and the call goes on", async () => {
     const stream = newStream();
-    const call = raw.batchAppend(store.metadata);
-    const found = new Map<string, string>();
-    call
-      .on("error", () => undefined)
-      .on("data", (response: streams.BatchAppendResp) => {
-        const id = response.getCorrelationId()?.getString() ?? "";
-        expect(found.has(id)).toBe(false);
-        found.set(id, response.hasSuccess() ? "success" : (response.getError()?.getDetails()?.getTypeName() ?? ""));
-      });
+    const { call, found } = openBatches();
     const sent = new Map<string, string>();
     const send = (expected: string, fill: (request: streams.BatchAppendReq) => void): void => {
       const id = randomUUID();

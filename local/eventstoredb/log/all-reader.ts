@@ -8,7 +8,7 @@ import type { StoredEvent } from "./event.ts";
 import type { EventFilter } from "./event-filter.ts";
 import { namingDamage } from "./log-database.ts";
 import { RowStatement } from "./row-statement.ts";
-import { DamagedRecordError, recordRoom, verifyRecord } from "./stored-record.ts";
+import { DamagedRecordError, recordColumns, recordRoom, type RecordRow, verifyRecord } from "./stored-record.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 import { pageBytes } from "./stream-reader.ts";
 
@@ -30,35 +30,24 @@ export interface Scan {
   readonly last: bigint | undefined;
 }
 
-type Row = readonly [
-  position: bigint,
-  stream: bigint,
-  revision: bigint | null,
-  type: bigint,
-  created: bigint,
-  checksum: bigint,
-  record: Uint8Array<ArrayBuffer>,
-];
 type ScanRow = readonly [position: number, stream: number, type: number];
-
-const columns = "position, stream, revision, type, created, checksum, record";
 
 export class AllReader {
   readonly #database: DatabaseSync;
   readonly #hidden: ReadonlySet<number>;
   /** Where the next page of a read has to begin, by the last record of the one before, for the reads under way. */
   readonly #ends = new BoundedMap<bigint, bigint>(1000);
-  readonly #forwards: RowStatement<Row>;
-  readonly #backwards: RowStatement<Row>;
+  readonly #forwards: RowStatement<RecordRow>;
+  readonly #backwards: RowStatement<RecordRow>;
   readonly #scanForwards: RowStatement<ScanRow>;
   readonly #scanBackwards: RowStatement<ScanRow>;
-  readonly #at: RowStatement<Row>;
+  readonly #at: RowStatement<RecordRow>;
   readonly #last: RowStatement<readonly [position: bigint]>;
 
   constructor(database: DatabaseSync, directory: StreamDirectory) {
     this.#database = database;
     this.#hidden = directory.hiddenFromAll;
-    const select = `SELECT ${columns} FROM events WHERE`;
+    const select = `SELECT ${recordColumns} FROM events WHERE`;
     this.#forwards = new RowStatement(database, `${select} position > ? ORDER BY position LIMIT ?`);
     this.#backwards = new RowStatement(database, `${select} position < ? ORDER BY position DESC LIMIT ?`);
     this.#at = new RowStatement(database, `${select} position = ?`);
@@ -134,11 +123,11 @@ export class AllReader {
     return this.#hidden.has(event.streamId);
   }
 
-  #page(rows: Iterable<Row>, start?: bigint): AllPage & { readonly end: bigint | undefined } {
+  #page(rows: Iterable<RecordRow>, start?: bigint): AllPage & { readonly end: bigint | undefined } {
     const events: StoredEvent[] = [];
     let bytes = 0;
     let last: bigint | undefined;
-    let before: Row | undefined;
+    let before: RecordRow | undefined;
     for (const row of rows) {
       verifyRecord(...row);
       last = row[0];
@@ -170,18 +159,18 @@ export class AllReader {
 }
 
 /** Where the record after this one begins. */
-const endOf = (row: Row): bigint => row[0] + BigInt(recordRoom(row[6]));
+const endOf = (row: RecordRow): bigint => row[0] + BigInt(recordRoom(row[6]));
 
 const missingAt = (position: bigint): DamagedRecordError =>
   new DamagedRecordError(`The record at position ${position} is missing.`);
 
 /** @throws DamagedRecordError where something is missing between two records of a page */
-const expectNeighbours = (one: Row, other: Row): void => {
+const expectNeighbours = (one: RecordRow, other: RecordRow): void => {
   const [lower, upper] = one[0] < other[0] ? [one, other] : [other, one];
   if (upper[0] !== endOf(lower)) throw missingAt(endOf(lower));
 };
 
-const toEvent = ([position, stream, revision, type, , , record]: Row): StoredEvent => ({
+const toEvent = ([position, stream, revision, type, , , record]: RecordRow): StoredEvent => ({
   position,
   revision: revision ?? -1n,
   streamId: Number(stream),

@@ -8,7 +8,8 @@ import { encodeRecord, recordId, tombstoneRevision, type ProposedEvent, type Sto
 import { decideAppend, type AppendDecision, type ExpectedRevision } from "./expected-revision.ts";
 import { RecentEventIds } from "./recent-event-ids.ts";
 import type { ReplicatedRecord } from "./replication.ts";
-import { checksumOf, recordRoom, verifyRecord } from "./stored-record.ts";
+import { RowStatement } from "./row-statement.ts";
+import { checksumOf, recordColumns, recordRoom, type RecordRow, verifyRecord } from "./stored-record.ts";
 import type { Stream, StreamDirectory } from "./stream-directory.ts";
 import { isSoftDeleted, softDeleteMetadata } from "./stream-metadata.ts";
 import { isMetadataStream, metadataStreamOf, originalStreamOf, systemTypes } from "./system-streams.ts";
@@ -67,16 +68,11 @@ interface StoredRow {
 
 const noBytes = new Uint8Array(0);
 
-/** A row of the statements below, with integers as bigint. */
-type Row = readonly [bigint, bigint, bigint | null, bigint, bigint, checksum: bigint, record: Uint8Array];
-
 /** @throws DamagedRecordError */
-const verified = (row: unknown): StoredRow | undefined => {
+const verified = (row: RecordRow | undefined): StoredRow | undefined => {
   if (row === undefined) return undefined;
-  // The columns of the statements below.
-  const columns = row as Row;
-  verifyRecord(...columns);
-  return { position: columns[0], created: columns[4], record: columns[6] };
+  verifyRecord(...row);
+  return { position: row[0], created: row[4], record: row[6] };
 };
 
 export class LogWriter {
@@ -84,7 +80,7 @@ export class LogWriter {
   readonly #recentIds = new RecentEventIds();
   readonly #now: () => number;
   readonly #insert: StatementSync;
-  readonly #selectAt: StatementSync;
+  readonly #selectAt: RowStatement<RecordRow>;
   #nextPosition: bigint;
   #committedPosition: bigint;
   #pending: StoredEvent[] = [];
@@ -96,16 +92,9 @@ export class LogWriter {
     this.#insert = database.prepare(
       "INSERT INTO events (position, stream, revision, type, created, checksum, record) VALUES (?, ?, ?, ?, ?, ?, ?)",
     );
-    const statement = (condition: string): StatementSync => {
-      const prepared = database.prepare(
-        `SELECT position, stream, revision, type, created, checksum, record FROM events ${condition}`,
-      );
-      prepared.setReadBigInts(true);
-      prepared.setReturnArrays(true);
-      return prepared;
-    };
-    this.#selectAt = statement("WHERE stream = ? AND revision = ?");
-    const last = verified(statement("ORDER BY position DESC LIMIT 1").get());
+    const select = `SELECT ${recordColumns} FROM events`;
+    this.#selectAt = new RowStatement(database, `${select} WHERE stream = ? AND revision = ?`);
+    const last = verified(new RowStatement<RecordRow>(database, `${select} ORDER BY position DESC LIMIT 1`).get());
     this.#nextPosition = last === undefined ? 0n : last.position + BigInt(recordRoom(last.record));
     this.#committedPosition = this.#nextPosition;
   }

@@ -10,6 +10,20 @@ const recordOverhead = 56;
 /** The distance to the position of the next record: records follow each other without a gap. */
 export const recordRoom = (record: Uint8Array): number => record.length + recordOverhead;
 
+/** What is read of a record, and what its checksum is over. */
+export const recordColumns = "position, stream, revision, type, created, checksum, record";
+
+/** A row of these columns; a record that is no event has no revision. */
+export type RecordRow = readonly [
+  position: bigint,
+  stream: bigint,
+  revision: bigint | null,
+  type: bigint,
+  created: bigint,
+  checksum: bigint,
+  record: Uint8Array<ArrayBuffer>,
+];
+
 /** A record that is not what was written; `namingDamage` adds the name of the file. */
 export class DamagedRecordError extends Error {
   override readonly name = "DamagedRecordError";

@@ -5,7 +5,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { BoundedMap } from "./bounded-map.ts";
 import { decodeRecord, tombstoneRevision, type RecordContents } from "./event.ts";
-import { verifyRecord } from "./stored-record.ts";
+import { RowStatement } from "./row-statement.ts";
+import { recordColumns, type RecordRow, verifyRecord } from "./stored-record.ts";
 import { noMetadata, parseStreamMetadata, type StreamMetadata } from "./stream-metadata.ts";
 import { isHiddenFromAll, isMetadataStream, metadataStreamOf, originalStreamOf } from "./system-streams.ts";
 
@@ -38,7 +39,7 @@ export class StreamDirectory {
   readonly #selectName: StatementSync;
   readonly #insertStream: StatementSync;
   readonly #selectLast: StatementSync;
-  readonly #selectLastRecord: StatementSync;
+  readonly #selectLastRecord: RowStatement<RecordRow>;
   readonly #selectType: StatementSync;
   readonly #selectTypeName: StatementSync;
   readonly #insertType: StatementSync;
@@ -49,12 +50,10 @@ export class StreamDirectory {
     this.#insertStream = database.prepare("INSERT INTO streams (name) VALUES (?)");
     this.#selectLast = database.prepare("SELECT revision FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1");
     this.#selectLast.setReadBigInts(true);
-    this.#selectLastRecord = database.prepare(
-      `SELECT position, stream, revision, type, created, checksum, record FROM events WHERE stream = ?
-       ORDER BY revision DESC LIMIT 1`,
+    this.#selectLastRecord = new RowStatement(
+      database,
+      `SELECT ${recordColumns} FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1`,
     );
-    this.#selectLastRecord.setReadBigInts(true);
-    this.#selectLastRecord.setReturnArrays(true);
     this.#selectType = database.prepare("SELECT id FROM event_types WHERE name = ?");
     this.#selectTypeName = database.prepare("SELECT name FROM event_types WHERE id = ?");
     this.#insertType = database.prepare("INSERT INTO event_types (name) VALUES (?)");
@@ -110,7 +109,7 @@ export class StreamDirectory {
     const { id } = this.stream(metadataStreamOf(name));
     if (id === 0) return undefined;
     // The columns of the statement, with integers as bigint.
-    const row = this.#selectLastRecord.get(id) as Parameters<typeof verifyRecord> | undefined;
+    const row = this.#selectLastRecord.get(id);
     if (row === undefined) return undefined;
     verifyRecord(...row);
     return decodeRecord(row[6]);

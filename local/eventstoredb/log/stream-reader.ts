@@ -6,7 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { tombstoneRevision, type StoredEvent } from "./event.ts";
 import { namingDamage } from "./log-database.ts";
 import { RowStatement } from "./row-statement.ts";
-import { DamagedRecordError, verifyRecord } from "./stored-record.ts";
+import { DamagedRecordError, recordColumns, verifyRecord } from "./stored-record.ts";
 import type { StreamDirectory } from "./stream-directory.ts";
 import { isSoftDeleted } from "./stream-metadata.ts";
 
@@ -30,7 +30,7 @@ interface Bounds {
   readonly oldest: number;
 }
 
-/** Rows of the statements below, with integers as bigint. */
+/** Rows of the statements below: as `RecordRow`, of events only. */
 type Row = readonly [
   position: bigint,
   stream: bigint,
@@ -40,8 +40,6 @@ type Row = readonly [
   checksum: bigint,
   record: Uint8Array,
 ];
-
-const columns = "position, stream, revision, type, created, checksum, record";
 
 export class StreamReader {
   readonly #database: DatabaseSync;
@@ -56,11 +54,11 @@ export class StreamReader {
     this.#now = now;
     this.#forwards = new RowStatement(
       database,
-      `SELECT ${columns} FROM events WHERE stream = ? AND revision >= ? AND revision <= ? ORDER BY revision LIMIT ?`,
+      `SELECT ${recordColumns} FROM events WHERE stream = ? AND revision >= ? AND revision <= ? ORDER BY revision LIMIT ?`,
     );
     this.#backwards = new RowStatement(
       database,
-      `SELECT ${columns} FROM events WHERE stream = ? AND revision <= ? AND revision >= ? ORDER BY revision DESC LIMIT ?`,
+      `SELECT ${recordColumns} FROM events WHERE stream = ? AND revision <= ? AND revision >= ? ORDER BY revision DESC LIMIT ?`,
     );
   }
 

@@ -8,7 +8,7 @@ import { ConnectedConsumers } from "./connected-consumers.ts";
 import { Consumer, type ConsumerConnection } from "./consumer.ts";
 import { createStrategy, type ConsumerStrategy } from "./consumer-strategies.ts";
 import { LiveBuffer } from "./live-buffer.ts";
-import type { IncomingEvent, Message } from "./message.ts";
+import { newMessage, noPlace, type IncomingEvent, type Message } from "./message.ts";
 import { OwedEvents } from "./owed-events.ts";
 import { Queue } from "./queue.ts";
 import type { GroupSettings } from "./settings.ts";
@@ -193,19 +193,7 @@ export class GroupEngine<Payload> {
 
   /** A parked message is to be delivered once more. Its acknowledgement moves no checkpoint. */
   replay(event: Omit<IncomingEvent<Payload>, "position">, now: number): void {
-    this.#retries.add({
-      id: event.id,
-      position: undefined,
-      revision: event.revision,
-      previousPosition: undefined,
-      sequence: -1,
-      source: event.source,
-      payload: event.payload,
-      bucket: undefined,
-      retryCount: 0,
-      expires: Infinity,
-      done: false,
-    });
+    this.#retries.add(newMessage(event, noPlace));
     this.#dispatch(now);
   }
 

@@ -33,4 +33,28 @@ export interface Message<Payload> {
   done: boolean;
 }
 
+/** Where a message stands among those of its group. */
+export type Place = Pick<Message<unknown>, "position" | "previousPosition" | "sequence">;
+
+/** An event that has been sent to nobody yet. */
+export const newMessage = <Payload>(
+  { id, revision, source, payload }: Omit<IncomingEvent<Payload>, "position">,
+  { position, previousPosition, sequence }: Place,
+): Message<Payload> => ({
+  id,
+  position,
+  revision,
+  previousPosition,
+  sequence,
+  source,
+  payload,
+  bucket: undefined,
+  retryCount: 0,
+  expires: Infinity,
+  done: false,
+});
+
+/** A parked message that is delivered again has no place: its acknowledgement moves no checkpoint. */
+export const noPlace: Place = { position: undefined, previousPosition: undefined, sequence: -1 };
+
 export const isReplayed = (message: Message<unknown>): boolean => message.position === undefined;

@@ -2,7 +2,7 @@
  * What a group still owes, and how far its checkpoint may go: to just before the first event that is owed, or to the last
  * one met. It is written when enough events lie behind it, or fewer of them long enough.
  */
-import { isReplayed, type IncomingEvent, type Message } from "./message.ts";
+import { isReplayed, newMessage, type IncomingEvent, type Message } from "./message.ts";
 import { Queue } from "./queue.ts";
 import type { GroupSettings } from "./settings.ts";
 
@@ -33,19 +33,11 @@ export class OwedEvents<Payload> {
   }
 
   add(event: IncomingEvent<Payload>): Message<Payload> {
-    const message: Message<Payload> = {
-      id: event.id,
+    const message = newMessage(event, {
       position: event.position,
-      revision: event.revision,
       previousPosition: this.#lastPosition,
       sequence: this.#nextSequence,
-      source: event.source,
-      payload: event.payload,
-      bucket: undefined,
-      retryCount: 0,
-      expires: Infinity,
-      done: false,
-    };
+    });
     this.#nextSequence += 1;
     this.#lastPosition = event.position;
     this.#owed.add(message);
