@@ -1,6 +1,7 @@
 /** A gRPC server: how it is made, and where clients reach it. */
 import { Server, type ServerInterceptor } from "@grpc/grpc-js";
 import { maximumMessageSize } from "./limits.ts";
+import "./protobuf/bounded-messages.ts";
 import type { Certificate } from "./security/certificate.ts";
 
 export interface KeepAlive {
