@@ -8,7 +8,7 @@ import { EventStoreUnavailableError } from "../event-store/errors.ts";
 import type { NewEvent } from "../event-store/stored-event.ts";
 import { type Aggregate, type AggregateEvent, type AggregateRejection, streamOf } from "./aggregate.ts";
 import { eventIds, type IdempotencyKey } from "./idempotency.ts";
-import { load, type Loaded } from "./load.ts";
+import { foldNew, load, type Loaded } from "./load.ts";
 import { type CommandOrigin, newEvents } from "./new-events.ts";
 import type { CommandOutcome } from "./outcome.ts";
 import { isMet, type Precondition } from "./precondition.ts";
@@ -33,21 +33,44 @@ export async function handleCommand<State, Command, Event extends AggregateEvent
   request: CommandRequest<Command>,
   policy: RetryPolicy = defaultRetryPolicy,
 ): Promise<CommandOutcome<Refusal>> {
+  const loaded = await load(eventStore, aggregate, streamOf(aggregate, request.id));
+  return (await handleLoaded(eventStore, aggregate, request, loaded, policy)).outcome;
+}
+
+/** What became of a command, and the aggregate as it is known afterwards. */
+export interface Handled<State, Refusal extends AggregateRejection> {
+  readonly outcome: CommandOutcome<Refusal>;
+  /** With the events of this command and those that conflicts made it read; others may have appended since. */
+  readonly loaded: Loaded<State>;
+}
+
+/** {@link handleCommand} for one who has loaded the aggregate before: several commands in a row need one read. */
+export async function handleLoaded<State, Command, Event extends AggregateEvent, Refusal extends AggregateRejection>(
+  eventStore: EventStore,
+  aggregate: Aggregate<State, Command, Event, Refusal>,
+  request: CommandRequest<Command>,
+  known: Loaded<State>,
+  policy: RetryPolicy = defaultRetryPolicy,
+): Promise<Handled<State, Refusal>> {
   const stream = streamOf(aggregate, request.id);
   const idOf = eventIds(stream, request.idempotency);
-  let loaded = await load(eventStore, aggregate, stream);
+  let loaded = known;
   for (let attempt = 1; ; attempt += 1) {
     const step = decideOn(loaded, aggregate, request);
-    if (step.outcome !== "append") return step;
+    if (step.outcome !== "append") return { outcome: step, loaded };
 
     const { origin, idempotency } = request;
     const events = newEvents(aggregate.eventTypes, step.events, idOf, origin, idempotency);
     const appended = await appendSurely(eventStore, stream, loaded.revision, events, policy);
     if (appended.outcome === "appended") {
-      return { outcome: "accepted", effect: "changed", revision: appended.revision };
+      const { revision } = appended;
+      return {
+        outcome: { outcome: "accepted", effect: "changed", revision },
+        loaded: foldNew(aggregate, loaded, events),
+      };
     }
 
-    if (attempt >= policy.attempts) return { ...appended, attempts: attempt };
+    if (attempt >= policy.attempts) return { outcome: { ...appended, attempts: attempt }, loaded };
     await standBack(policy, attempt);
     loaded = await load(eventStore, aggregate, stream, loaded);
   }

@@ -1,5 +1,6 @@
 import type { EventStore, ExpectedRevision } from "../event-store/event-store.ts";
 import { readEventData } from "../event-store/event-types.ts";
+import type { NewEvent } from "../event-store/stored-event.ts";
 import type { Aggregate, AggregateEvent, AggregateRejection } from "./aggregate.ts";
 import { RecentKeys } from "./idempotency.ts";
 
@@ -36,4 +37,21 @@ export async function load<State, Command, Event extends AggregateEvent, Refusal
     revision = stored.revision;
   }
   return { state, revision, keys };
+}
+
+/** `loaded` with events that were just appended to it: what a load would now read, without reading it. */
+export function foldNew<State, Command, Event extends AggregateEvent, Refusal extends AggregateRejection>(
+  { decider }: Pick<Aggregate<State, Command, Event, Refusal>, "decider">,
+  { state, revision, keys }: Loaded<State>,
+  appended: readonly NewEvent[],
+): Loaded<State> {
+  let folded = state;
+  let last = revision === "no_stream" ? -1n : revision;
+  for (const { type, data, metadata } of appended) {
+    // As in a load: the type's own schema has made this data.
+    folded = decider.evolve(folded, { type, data } as Event);
+    last += 1n;
+    keys.note(metadata, last);
+  }
+  return { state: folded, revision: last < 0n ? "no_stream" : last, keys };
 }
