@@ -78,7 +78,7 @@ function settingsFor(projection: Projection): SubscriptionSettings {
   return subscriptionSettings({
     group: `bench-${randomUUID()}`,
     functionName: `${functionPrefix}project-${projection.name}`,
-    category: projection.category,
+    categories: [projection.category],
   });
 }
 

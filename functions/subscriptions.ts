@@ -9,6 +9,6 @@ import { versionsOf, viewNames } from "../projections/registry.ts";
 export function subscriptions(functionName: (name: string) => string): readonly SubscriptionSettings[] {
   return viewNames.map((view) => {
     const name = functionName(`project-${view}`);
-    return subscriptionSettings({ group: name, functionName: name, category: versionsOf(view)[0].category });
+    return subscriptionSettings({ group: name, functionName: name, categories: [versionsOf(view)[0].category] });
   });
 }

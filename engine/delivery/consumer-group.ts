@@ -54,11 +54,11 @@ export function groupSettings(settings: SubscriptionSettings): PersistentSubscri
 
 async function create(
   client: EventStoreDBClient,
-  { group, category }: SubscriptionSettings,
+  { group, categories }: SubscriptionSettings,
   wanted: PersistentSubscriptionToAllSettings,
 ): Promise<GroupOutcome> {
   try {
-    const filter = streamNameFilter({ prefixes: [`${category}-`] });
+    const filter = streamNameFilter({ prefixes: categories.map((category) => `${category}-`) });
     await client.createPersistentSubscriptionToAll(group, wanted, { filter });
     return "created";
   } catch (error) {

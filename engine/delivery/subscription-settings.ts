@@ -12,13 +12,25 @@ const backoffSchema = z.strictObject({
   maximumMs: z.int().min(1).max(600_000),
 });
 
+/** As in Lambda's filter criteria, a list names the values that match; all that is named must match. */
+const filterCriteriaSchema = z.strictObject({
+  type: z.array(z.string().min(1)).min(1).exactOptional(),
+  metadata: z.record(z.string(), z.array(z.union([z.string(), z.number(), z.boolean()])).min(1)).exactOptional(),
+});
+
+export type FilterCriteria = Readonly<z.output<typeof filterCriteriaSchema>>;
+
 const subscriptionSettingsSchema = z.strictObject({
   /** Name of the persistent subscription to `$all`. Another filter needs another group: a group's filter is fixed. */
   group: z.string().regex(/^[A-Za-z0-9_.-]{1,100}$/, "must be 1 to 100 letters, digits, '_', '.' or '-'"),
   /** Of the function, as deployed. */
   functionName: z.string().min(1).max(170),
   /** Streams named `<category>-<id>`. By stream and not by event type, so that successors arrive without gaps. */
-  category: z.string().regex(/^[^-$][^-]*$/, "must be what stands before the first '-' of the streams' names"),
+  categories: z
+    .array(z.string().regex(/^[^-$][^-]*$/, "must be what stands before the first '-' of the streams' names"))
+    .min(1),
+  /** Which events of those streams; all of them without it. What does not match is acknowledged and never invoked for. */
+  filterCriteria: filterCriteriaSchema.optional(),
   /** Most events in one invocation. */
   batchSize: z.int().min(1).max(10_000).default(500),
   /** Longest wait for a batch to fill, in milliseconds. With 0 a batch is what arrived while the one before was away. */

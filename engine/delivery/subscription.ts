@@ -14,6 +14,7 @@ import type { Logger } from "../http/logger.ts";
 import { type Backoff, delayAfter } from "./backoff.ts";
 import { ensureGroup } from "./consumer-group.ts";
 import { encodeRecord, itemIdentifier } from "./event-record.ts";
+import { matches } from "./filter-criteria.ts";
 import { type InvocationOutcome, invokeFunction } from "./function-invocation.ts";
 import { GroupConnection } from "./group-connection.ts";
 import type { HeldEvent } from "./held-event.ts";
@@ -147,6 +148,10 @@ export class Subscription {
       return;
     }
     const stored = fromClientEvent(event);
+    if (!matches(this.settings.filterCriteria, stored)) {
+      connection.ack([resolved]);
+      return;
+    }
     const item = itemIdentifier(stored);
     const held = this.#held.get(item);
     if (held !== undefined) {

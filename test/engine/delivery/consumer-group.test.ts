@@ -11,7 +11,7 @@ import { useEventStore } from "../../local/eventstoredb/event-store-for-test.ts"
 
 describe("a group", () => {
   const store = useEventStore();
-  const settings = () => subscriptionSettings({ group: `g-${randomUUID()}`, functionName: "f", category: "order" });
+  const settings = () => subscriptionSettings({ group: `g-${randomUUID()}`, functionName: "f", categories: ["order"] });
 
   it("is made once, whoever makes it, and from the start of the log", async () => {
     const wanted = settings();
@@ -41,7 +41,7 @@ describe("a group", () => {
     const wanted = subscriptionSettings({
       group: "g",
       functionName: "f",
-      category: "order",
+      categories: ["order"],
       batchSize: 10,
       lanes: 3,
       batchingWindowMs: 1_000,
@@ -51,14 +51,17 @@ describe("a group", () => {
   });
 
   it.each([
-    [{ category: "order-x" }, "category"],
-    [{ category: "$ce" }, "category"],
+    [{ categories: ["order-x"] }, "categories"],
+    [{ categories: ["order", "$ce"] }, "categories"],
+    [{ categories: [] }, "categories"],
+    [{ filterCriteria: { type: [] } }, "filterCriteria"],
     [{ batchSize: 0 }, "batchSize"],
     [{ lanes: 65 }, "lanes"],
     [{ payloadBytes: 7_000_000 }, "payloadBytes"],
     [{ group: "a b" }, "group"],
   ])("is refused with the settings %j, by the name of what is wrong", (change, name) => {
-    const wrong = (): unknown => subscriptionSettings({ group: "g", functionName: "f", category: "order", ...change });
+    const wrong = (): unknown =>
+      subscriptionSettings({ group: "g", functionName: "f", categories: ["order"], ...change });
     expect(wrong).toThrow(SubscriptionSettingsError);
     expect(wrong).toThrow(name);
   });

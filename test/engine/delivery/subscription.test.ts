@@ -39,7 +39,7 @@ describe("a subscription", () => {
   /** Settings for a category of its own, which nothing else in the store belongs to. */
   function settingsFor(category: string, change: Partial<SubscriptionSettings> = {}): SubscriptionSettings {
     const retry = { baseMs: 5, maximumMs: 50 };
-    return subscriptionSettings({ group: `g${category}`, functionName: "f", category, retry, ...change });
+    return subscriptionSettings({ group: `g${category}`, functionName: "f", categories: [category], retry, ...change });
   }
 
   function started(settings: SubscriptionSettings, client: EventStoreDBClient = store.client): Subscription {
@@ -100,6 +100,31 @@ describe("a subscription", () => {
     const { effects } = noting();
     started(settingsFor(category));
     await expect.poll(() => effects).toStrictEqual(wanted);
+  });
+
+  it("invokes for what matches its filter criteria only, and acknowledges the rest", async () => {
+    const category = newCategory();
+    const event = (type: string, metadata: object): ReturnType<typeof jsonEvent> =>
+      jsonEvent({ type, data: {}, metadata: { ...metadata } });
+    await store.client.appendToStream(`${category}-0`, [
+      event("Wanted", { due: true, schemaVersion: 1 }),
+      event("Wanted", { due: "true" }),
+      event("Wanted", {}),
+      event("Other", { due: true }),
+      event("Wanted", { due: true }),
+    ]);
+    const { effects } = noting();
+    const filterCriteria = { type: ["Wanted", "Wished"], metadata: { due: [true, 1] } };
+    const first = started(settingsFor(category, { filterCriteria }));
+    await expect.poll(() => effects).toStrictEqual([`0@${category}-0`, `4@${category}-0`]);
+    await expect.poll(() => first.status.held).toBe(0);
+
+    // Had the others not been acknowledged, the group would give them to its next consumer.
+    await first.stop(500);
+    started(settingsFor(category));
+    const [after = ""] = await append(category, 1, 1);
+    await expect.poll(() => effects.at(-1)).toBe(after);
+    expect(effects).toStrictEqual([`0@${category}-0`, `4@${category}-0`, after]);
   });
 
   it("delivers data that is not JSON", async () => {
