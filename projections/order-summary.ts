@@ -22,6 +22,11 @@ export const orderSummary = defineOnePerStreamProjection({
         lines: lines.map((line) => ({ ...line, unitPrice: { ...line.unitPrice }, total: { ...line.total } })),
       },
     }),
-    OrderCancelled: () => ({ set: { status: "cancelled" } }),
+    OrderConfirmed: () => ({ set: { status: "confirmed" } }),
+    OrderRejected: ({ data: { reason } }) => ({ set: { status: "rejected", rejectionReason: reason } }),
+    OrderCancelled: ({ data: { reason } }) => ({
+      set: { status: "cancelled", ...(reason === undefined ? {} : { cancellationReason: reason }) },
+    }),
+    OrderCompleted: () => ({ set: { status: "completed" } }),
   },
 });

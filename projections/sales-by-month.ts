@@ -2,14 +2,18 @@ import type { Money } from "../domain/kernel/money.ts";
 import { orderingEventTypes } from "../domain/ordering/events.ts";
 import { defineSharedProjection, type RowKey, type SharedRowChange } from "../engine/views/projection.ts";
 
+// Being confirmed or completed changes no sum: a type that is not listed is skipped.
+const { OrderPlaced, OrderRejected, OrderCancelled } = orderingEventTypes;
+
 /** Orders that stand and their revenue, by month of the business date (UTC) and currency. */
 export const salesByMonth = defineSharedProjection({
   name: "sales-by-month",
   version: 1,
   category: "order",
-  eventTypes: orderingEventTypes,
+  eventTypes: { OrderPlaced, OrderRejected, OrderCancelled },
   on: {
     OrderPlaced: ({ data }) => [sale(data, 1)],
+    OrderRejected: ({ data }) => [sale(data, -1)],
     OrderCancelled: ({ data }) => [sale(data, -1)],
   },
 });

@@ -4,10 +4,11 @@ import type { OrderId } from "../kernel/ids.ts";
 import {
   customerIdSchema,
   instantSchema,
-  maximumQuantity,
   orderIdSchema,
   priceSchema,
   productIdSchema,
+  quantitySchema,
+  reasonSchema,
 } from "../kernel/schemas.ts";
 
 /** An event's rows and its guard must fit one transaction of 100 items; a row per line leaves room for ten more. */
@@ -15,7 +16,7 @@ export const maximumLines = 90;
 
 const orderLineSchema = z.strictObject({
   productId: productIdSchema,
-  quantity: z.int().min(1).max(maximumQuantity),
+  quantity: quantitySchema,
   unitPrice: priceSchema,
   discountPercent: z.int().min(0).max(100),
 });
@@ -28,10 +29,17 @@ export const placeOrderSchema = z.strictObject({
   lines: z.array(orderLineSchema).min(1).max(maximumLines),
 });
 
+/** The body of a request to confirm an order: there is nothing to say. */
+export const confirmOrderSchema = z.strictObject({});
+
+/** The body of a request to reject an order. */
+export const rejectOrderSchema = z.strictObject({ reason: reasonSchema });
+
 /** The body of a request to cancel an order. */
-export const cancelOrderSchema = z.strictObject({
-  reason: z.string().trim().min(1).max(500).optional(),
-});
+export const cancelOrderSchema = z.strictObject({ reason: reasonSchema.optional() });
+
+/** The body of a request to complete an order: there is nothing to say. */
+export const completeOrderSchema = z.strictObject({});
 
 export type OrderLine = z.output<typeof orderLineSchema>;
 
@@ -42,8 +50,20 @@ export interface PlaceOrder extends Omit<z.output<typeof placeOrderSchema>, "ord
   readonly orderedAt: string;
 }
 
+export interface ConfirmOrder {
+  readonly type: "ConfirmOrder";
+}
+
+export interface RejectOrder extends z.output<typeof rejectOrderSchema> {
+  readonly type: "RejectOrder";
+}
+
 export interface CancelOrder extends z.output<typeof cancelOrderSchema> {
   readonly type: "CancelOrder";
 }
 
-export type OrderCommand = PlaceOrder | CancelOrder;
+export interface CompleteOrder {
+  readonly type: "CompleteOrder";
+}
+
+export type OrderCommand = PlaceOrder | ConfirmOrder | RejectOrder | CancelOrder | CompleteOrder;

@@ -1,44 +1,74 @@
 /**
- * The order: placed once, cancelled at most once. An order that was never placed cannot be cancelled; cancelling a
- * cancelled order changes nothing.
+ * The order: what a customer wants, at which prices, and whether it stands.
+ *
+ * - It is placed once, with at least one line and all lines in one currency. Each line is rounded on its own.
+ * - A placed order is confirmed or rejected. Both are answers, and the first one counts: a confirmed order is no more
+ *   rejected, a rejected one no more confirmed.
+ * - A confirmed order is completed. That ends it.
+ * - The customer's side can cancel it as long as it is placed or confirmed. The event says from which, because more has to
+ *   be undone after a confirmation.
+ * - Asking for what is so already changes nothing. An order that is completed counts as confirmed.
  */
+import { z } from "zod";
 import type { Decider, Decision, Rejection } from "../kernel/decider.ts";
 import { addMoney, discountedPrice, type Money } from "../kernel/money.ts";
-import type { CancelOrder, OrderCommand, OrderLine, PlaceOrder } from "./commands.ts";
-import type { OrderedLine, OrderEvent } from "./events.ts";
+import type { StateSnapshot } from "../kernel/state-snapshot.ts";
+import type { CancelOrder, OrderCommand, OrderLine, PlaceOrder, RejectOrder } from "./commands.ts";
+import { type OrderedLine, type OrderEvent, type OrderFacts, orderFactsSchema } from "./events.ts";
 
-type Placed = Extract<OrderEvent, { type: "OrderPlaced" }>["data"];
+type OrderStatus = "placed" | "confirmed" | "rejected" | "cancelled" | "completed";
 
-export type Order =
-  | { readonly status: "unknown" }
-  | { readonly status: "placed"; readonly placed: Placed }
-  | { readonly status: "cancelled" };
+export type Order = { readonly status: "unknown" } | { readonly status: OrderStatus; readonly facts: OrderFacts };
 
-export type OrderRejection = Rejection<"ORDER_ALREADY_PLACED" | "ORDER_NOT_FOUND" | "MIXED_CURRENCIES" | "NO_LINES">;
+export type OrderRejection = Rejection<
+  | "ORDER_ALREADY_PLACED"
+  | "ORDER_NOT_FOUND"
+  | "MIXED_CURRENCIES"
+  | "NO_LINES"
+  | "ORDER_NOT_CONFIRMED"
+  | "ORDER_ALREADY_CONFIRMED"
+  | "ORDER_REJECTED"
+  | "ORDER_CANCELLED"
+  | "ORDER_COMPLETED"
+>;
+
+type OrderDecision = Decision<OrderEvent, OrderRejection>;
+
+const notFound: OrderRejection = { rejection: "ORDER_NOT_FOUND", message: "there is no such order: place it first" };
 
 export const orderDecider: Decider<Order, OrderCommand, OrderEvent, OrderRejection> = {
   initialState: { status: "unknown" },
 
   evolve(_order, event) {
-    switch (event.type) {
-      case "OrderPlaced":
-        return { status: "placed", placed: event.data };
-      case "OrderCancelled":
-        return { status: "cancelled" };
-    }
+    const { orderId, customerId, orderedAt, total } = event.data;
+    return { status: statusAfter[event.type], facts: { orderId, customerId, orderedAt, total } };
   },
 
   decide(order, command) {
     switch (command.type) {
       case "PlaceOrder":
         return place(order, command);
+      case "ConfirmOrder":
+        return confirm(order);
+      case "RejectOrder":
+        return reject(order, command);
       case "CancelOrder":
         return cancel(order, command);
+      case "CompleteOrder":
+        return complete(order);
     }
   },
 };
 
-function place(order: Order, command: PlaceOrder): Decision<OrderEvent, OrderRejection> {
+const statusAfter = {
+  OrderPlaced: "placed",
+  OrderConfirmed: "confirmed",
+  OrderRejected: "rejected",
+  OrderCancelled: "cancelled",
+  OrderCompleted: "completed",
+} as const satisfies Record<OrderEvent["type"], OrderStatus>;
+
+function place(order: Order, command: PlaceOrder): OrderDecision {
   if (order.status !== "unknown") {
     return { rejection: "ORDER_ALREADY_PLACED", message: `order ${command.orderId} was placed before: use another id` };
   }
@@ -55,20 +85,105 @@ function place(order: Order, command: PlaceOrder): Decision<OrderEvent, OrderRej
   return [{ type: "OrderPlaced", data: { orderId, customerId, orderedAt, lines, total } }];
 }
 
-function cancel(order: Order, { reason }: CancelOrder): Decision<OrderEvent, OrderRejection> {
+function confirm(order: Order): OrderDecision {
   switch (order.status) {
     case "unknown":
-      return { rejection: "ORDER_NOT_FOUND", message: "there is no such order: place it first" };
+      return notFound;
+    case "placed":
+      return [{ type: "OrderConfirmed", data: order.facts }];
+    case "confirmed":
+    case "completed":
+      return [];
+    case "rejected":
+      return wasRejected(order.facts);
+    case "cancelled":
+      return wasCancelled(order.facts);
+  }
+}
+
+function reject(order: Order, { reason }: RejectOrder): OrderDecision {
+  switch (order.status) {
+    case "unknown":
+      return notFound;
+    case "placed":
+      return [{ type: "OrderRejected", data: { ...order.facts, reason } }];
+    case "rejected":
+      return [];
+    case "confirmed": {
+      const message = `order ${order.facts.orderId} is confirmed: cancel it instead`;
+      return { rejection: "ORDER_ALREADY_CONFIRMED", message };
+    }
+    case "cancelled":
+      return wasCancelled(order.facts);
+    case "completed":
+      return wasCompleted(order.facts);
+  }
+}
+
+function cancel(order: Order, { reason }: CancelOrder): OrderDecision {
+  switch (order.status) {
+    case "unknown":
+      return notFound;
+    case "placed":
+    case "confirmed": {
+      const said = reason === undefined ? {} : { reason };
+      return [{ type: "OrderCancelled", data: { ...order.facts, ...said, cancelledFrom: order.status } }];
+    }
     case "cancelled":
       return [];
-    case "placed": {
-      const { orderId, customerId, orderedAt, total } = order.placed;
-      const said = reason === undefined ? {} : { reason };
-      return [{ type: "OrderCancelled", data: { orderId, customerId, orderedAt, total, ...said } }];
-    }
+    case "rejected":
+      return wasRejected(order.facts);
+    case "completed":
+      return wasCompleted(order.facts);
   }
+}
+
+function complete(order: Order): OrderDecision {
+  switch (order.status) {
+    case "unknown":
+      return notFound;
+    case "placed":
+      return {
+        rejection: "ORDER_NOT_CONFIRMED",
+        message: `order ${order.facts.orderId} is not confirmed: confirm it first`,
+      };
+    case "confirmed":
+      return [{ type: "OrderCompleted", data: order.facts }];
+    case "completed":
+      return [];
+    case "rejected":
+      return wasRejected(order.facts);
+    case "cancelled":
+      return wasCancelled(order.facts);
+  }
+}
+
+function wasRejected({ orderId }: OrderFacts): OrderRejection {
+  return { rejection: "ORDER_REJECTED", message: `order ${orderId} was rejected: place another one` };
+}
+
+function wasCancelled({ orderId }: OrderFacts): OrderRejection {
+  return { rejection: "ORDER_CANCELLED", message: `order ${orderId} was cancelled: place another one` };
+}
+
+function wasCompleted({ orderId }: OrderFacts): OrderRejection {
+  return { rejection: "ORDER_COMPLETED", message: `order ${orderId} is completed: nothing of it can be taken back` };
 }
 
 function withTotal(line: OrderLine): OrderedLine {
   return { ...line, total: discountedPrice(line.unitPrice, line.quantity, line.discountPercent) };
 }
+
+const stateSchema = z.discriminatedUnion("status", [
+  z.strictObject({ status: z.literal("unknown") }),
+  z.strictObject({
+    status: z.enum(["placed", "confirmed", "rejected", "cancelled", "completed"]),
+    facts: orderFactsSchema,
+  }),
+]);
+
+/** The state is JSON as it is. */
+export const orderSnapshot: StateSnapshot<Order> = {
+  write: (order) => order,
+  read: (json) => stateSchema.parse(json),
+};

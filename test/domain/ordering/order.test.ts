@@ -44,6 +44,7 @@ const cancelled = (reason?: string): OrderEvent => ({
     orderedAt: "1996-07-04T00:00:00.000Z",
     total: usd(16800),
     ...(reason === undefined ? {} : { reason }),
+    cancelledFrom: "placed",
   }),
 });
 
