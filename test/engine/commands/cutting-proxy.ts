@@ -1,11 +1,17 @@
-/** A proxy before the event store that can swallow answers and cut connections: the faults of a network, on demand. */
+/** A proxy before the event store that can swallow, slow down and cut: the faults of a network, on demand. */
 import { createServer, connect, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export class CuttingProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #swallowing = false;
+  #delayMs = 0;
   #port = 0;
+  /** Bytes that still get through before the cut; infinite while none is due. */
+  readonly #left = { requests: Infinity, answers: Infinity };
+  #answered = 0;
+  #cutting = false;
 
   private constructor(target: number) {
     this.#server = createServer((client) => {
@@ -19,9 +25,21 @@ export class CuttingProxy {
           upstream.destroy();
         });
       }
-      client.pipe(upstream);
-      upstream.on("data", (chunk) => {
-        if (!this.#swallowing) client.write(chunk);
+      client.on("data", (chunk: Buffer) => this.#pass("requests", chunk, upstream));
+      // One after the other: what is slow must not be overtaken by what came when the line was quick again.
+      let passed = Promise.resolve();
+      let late = 0;
+      upstream.on("data", (chunk: Buffer) => {
+        if (this.#delayMs === 0 && late === 0) {
+          this.#pass("answers", chunk, client);
+          return;
+        }
+        late += 1;
+        passed = passed.then(async () => {
+          await sleep(this.#delayMs);
+          late -= 1;
+          this.#pass("answers", chunk, client);
+        });
       });
     });
   }
@@ -39,14 +57,32 @@ export class CuttingProxy {
     return `esdb://127.0.0.1:${this.#port}?tls=false`;
   }
 
+  /** Bytes of answers that got through so far. */
+  get answered(): number {
+    return this.#answered;
+  }
+
   /** From now on requests reach the store and answers do not come back. */
   swallowAnswers(): void {
     this.#swallowing = true;
   }
 
+  /** Every piece of an answer comes so much later than the one before it; 0 ends that. */
+  delayAnswers(milliseconds: number): void {
+    this.#delayMs = milliseconds;
+  }
+
+  /** Lets through so many bytes more of one direction, all connections together, and then cuts them; new ones work. */
+  cutAfter(direction: "requests" | "answers", bytes: number): void {
+    this.#left[direction] = bytes;
+  }
+
   /** Cuts every connection; new ones work. */
   cut(): void {
     this.#swallowing = false;
+    this.#cutting = false;
+    this.#left.requests = Infinity;
+    this.#left.answers = Infinity;
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -54,5 +90,20 @@ export class CuttingProxy {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.cut();
     await closed;
+  }
+
+  #pass(direction: "requests" | "answers", chunk: Buffer, receiver: Socket): void {
+    if (this.#cutting || (this.#swallowing && direction === "answers")) return;
+    const left = this.#left[direction];
+    const part = chunk.subarray(0, left);
+    if (direction === "answers") this.#answered += part.length;
+    this.#left[direction] = left - part.length;
+    if (part.length === chunk.length) {
+      receiver.write(part);
+      return;
+    }
+    this.#cutting = true;
+    // Not before they are written: the bytes that were let through have to arrive.
+    receiver.write(part, () => this.cut());
   }
 }
