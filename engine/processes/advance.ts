@@ -1,0 +1,137 @@
+/**
+ * Tells a process something and carries out all that it then wants: the intent is in its stream before a request is sent, the
+ * outcome after. Killed anywhere in between, the next one who tells it anything, the same thing again included, sends what is
+ * unfinished under the same key, so that it has its effect once.
+ *
+ * It returns when the process wants nothing more: only then may the event that caused it be acknowledged.
+ */
+import { type AggregateRejection, streamOf } from "../commands/aggregate.ts";
+import { handleLoaded } from "../commands/handle-command.ts";
+import { commandDigest, type IdempotencyKey } from "../commands/idempotency.ts";
+import { load, type Loaded } from "../commands/load.ts";
+import type { CommandOrigin } from "../commands/new-events.ts";
+import type { CommandOutcome } from "../commands/outcome.ts";
+import type { EventStore } from "../event-store/event-store.ts";
+import type { Logger } from "../http/logger.ts";
+import type { Pending, ProcessManager, RequestOutcome } from "./process-manager.ts";
+
+export interface ProcessContext {
+  readonly eventStore: EventStore;
+  readonly log: Logger;
+}
+
+/** What a process is told, and by whom. */
+export interface Told<Input> {
+  readonly id: string;
+  readonly input: Input;
+  /** Names what is told, once and for all: told again, it changes nothing. */
+  readonly key: string;
+  readonly origin: CommandOrigin;
+}
+
+/** Others kept changing a stream during every try: trying again later is safe. */
+export class ProcessBusyError extends Error {
+  readonly code = "PROCESS_BUSY";
+  override readonly name = "ProcessBusyError";
+}
+
+/**
+ * Returns how the process took what it was told; a rejection is an outcome. Throws the event store's errors and
+ * {@link ProcessBusyError}: then it is to be told again.
+ */
+export async function advance<State, Input, Request>(
+  context: ProcessContext,
+  manager: ProcessManager<State, Input, Request>,
+  told: Told<Input>,
+): Promise<CommandOutcome<AggregateRejection>> {
+  const { aggregate } = manager;
+  const loaded = await load(context.eventStore, aggregate, streamOf(aggregate, told.id));
+  const taken = await tell(context, manager, loaded, told);
+  await finish(context, manager, taken.loaded, told);
+  return taken.outcome;
+}
+
+/** Sends what is pending until nothing is. */
+async function finish<State, Input, Request>(
+  context: ProcessContext,
+  manager: ProcessManager<State, Input, Request>,
+  taken: Loaded<State>,
+  { id, origin }: Told<Input>,
+): Promise<void> {
+  let loaded = taken;
+  for (let pending = manager.pending(loaded.state); pending !== undefined; pending = manager.pending(loaded.state)) {
+    const { key, cause } = pending;
+    const because = { ...originOf(manager, loaded, origin), causationId: cause };
+    const outcome = await ask(manager, pending, because);
+    context.log.debug({ process: streamOf(manager.aggregate, id), key, outcome: outcome.is }, "request answered");
+    const input = manager.outcomeInput(key, outcome, new Date().toISOString());
+    ({ loaded } = await tell(context, manager, loaded, { id, input, key: `${key}:${outcome.is}`, origin: because }));
+  }
+}
+
+async function tell<State, Input, Request>(
+  { eventStore }: ProcessContext,
+  manager: ProcessManager<State, Input, Request>,
+  loaded: Loaded<State>,
+  { id, input, key, origin }: Told<Input>,
+): Promise<{ outcome: CommandOutcome<AggregateRejection>; loaded: Loaded<State> }> {
+  const idempotency: IdempotencyKey = { key, digest: commandDigest(manager.name, key) };
+  const request = { id, command: input, origin: originOf(manager, loaded, origin), idempotency };
+  const handled = await handleLoaded(eventStore, manager.aggregate, request, loaded);
+  if (handled.outcome.outcome === "conflict") {
+    throw new ProcessBusyError(`${streamOf(manager.aggregate, id)} is changed by others all the time: tell it again`);
+  }
+  return handled;
+}
+
+/** Of the process once it has started, so that all it does can be followed from the request that started it. */
+function originOf<State, Input, Request>(
+  manager: ProcessManager<State, Input, Request>,
+  { state }: Loaded<State>,
+  origin: CommandOrigin,
+): CommandOrigin {
+  return { ...origin, actor: manager.name, correlationId: manager.correlationId(state) ?? origin.correlationId };
+}
+
+async function ask<State, Input, Request>(
+  manager: ProcessManager<State, Input, Request>,
+  { key, request }: Pending<Request>,
+  origin: CommandOrigin,
+): Promise<RequestOutcome> {
+  const idempotency = { key, digest: commandDigest(manager.name, JSON.stringify(request)) };
+  try {
+    return outcomeOf(await manager.send(request, { origin, idempotency }), key);
+  } catch (error) {
+    if (!(error instanceof Error) || !isBeyondRepeating(error)) throw error;
+    return { is: "failed", code: error.code, message: error.message };
+  }
+}
+
+function outcomeOf(outcome: CommandOutcome<AggregateRejection>, key: string): RequestOutcome {
+  switch (outcome.outcome) {
+    case "accepted":
+      return { is: "accepted" };
+    case "rejected": {
+      const { rejection: code, message } = outcome.rejection;
+      return { is: "refused", code, message };
+    }
+    case "key-reused":
+      return { is: "failed", code: "IDEMPOTENCY_KEY_REUSED", message: `the key ${key} was used for something else` };
+    case "precondition-failed":
+      return { is: "failed", code: "PRECONDITION_FAILED", message: "a request of a process requires no revision" };
+    case "conflict":
+      throw new ProcessBusyError(`request ${key} met changes by others at each of ${outcome.attempts} tries`);
+  }
+}
+
+/** About the stream or the request itself, not about the store: it would fail in the same way for ever. */
+const lastingCodes: ReadonlySet<unknown> = new Set([
+  "EVENT_NOT_UNDERSTOOD",
+  "STREAM_DELETED",
+  "APPEND_TOO_LARGE",
+  "INVALID_EVENT",
+]);
+
+function isBeyondRepeating(error: Error): error is Error & { readonly code: string } {
+  return "code" in error && lastingCodes.has(error.code);
+}

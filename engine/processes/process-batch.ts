@@ -1,0 +1,86 @@
+/**
+ * What a process function does with a batch of the subscriber: tells each process of its events, in their order, many
+ * processes at once, and reports as failed those events of which a process could not be told to the end. Failures are
+ * values: one process that cannot go on holds back no other.
+ */
+import { type BatchResponse, itemIdentifier } from "../delivery/event-record.ts";
+import type { StoredEvent } from "../event-store/stored-event.ts";
+import { advance, type ProcessContext, type Told } from "./advance.ts";
+import type { ProcessManager } from "./process-manager.ts";
+
+const processesAtOnce = 16;
+
+interface Item<Input> {
+  readonly event: StoredEvent;
+  readonly told: Told<Input>;
+}
+
+export async function processBatch<State, Input, Request>(
+  context: ProcessContext,
+  manager: ProcessManager<State, Input, Request>,
+  events: readonly StoredEvent[],
+): Promise<BatchResponse> {
+  const failed: StoredEvent[] = [];
+  const fail = (event: StoredEvent, err: unknown): void => {
+    context.log.error({ event: itemIdentifier(event), type: event.type, err }, "process not told");
+    failed.push(event);
+  };
+  const queue = byProcess(itemsOf(manager, events, fail)).values();
+  const work = async (): Promise<void> => {
+    for (const items of queue) await tellInOrder(context, manager, items, fail);
+  };
+  await Promise.all(Array.from({ length: processesAtOnce }, work));
+  return { batchItemFailures: failed.map((event) => ({ itemIdentifier: itemIdentifier(event) })) };
+}
+
+/** After one that failed, the later ones of the same process come again too: it is told of them in their order. */
+async function tellInOrder<State, Input, Request>(
+  context: ProcessContext,
+  manager: ProcessManager<State, Input, Request>,
+  items: readonly Item<Input>[],
+  fail: (event: StoredEvent, error: unknown) => void,
+): Promise<void> {
+  let broken: unknown;
+  for (const { event, told } of items) {
+    if (broken === undefined) {
+      try {
+        await advance(context, manager, told);
+        continue;
+      } catch (error) {
+        broken = error;
+      }
+    }
+    fail(event, broken);
+  }
+}
+
+function itemsOf<State, Input, Request>(
+  manager: ProcessManager<State, Input, Request>,
+  events: readonly StoredEvent[],
+  fail: (event: StoredEvent, error: unknown) => void,
+): Item<Input>[] {
+  const at = new Date().toISOString();
+  return events.flatMap((event) => {
+    try {
+      const concerned = manager.inputOf(event, at);
+      if (concerned === undefined) return [];
+      return [{ event, told: { ...concerned, key: event.id, origin: originOf(event) } }];
+    } catch (error) {
+      fail(event, error);
+      return [];
+    }
+  });
+}
+
+function originOf({ id, metadata }: StoredEvent): Told<unknown>["origin"] {
+  const { $correlationId, traceparent } = metadata;
+  return {
+    correlationId: typeof $correlationId === "string" ? $correlationId : id,
+    causationId: id,
+    ...(typeof traceparent === "string" ? { traceparent } : {}),
+  };
+}
+
+function byProcess<Input>(items: readonly Item<Input>[]): Map<string, Item<Input>[]> {
+  return Map.groupBy(items, ({ told }) => told.id);
+}
