@@ -10,7 +10,8 @@ export class CuttingProxy {
   #port = 0;
   /** Bytes that still get through before the cut; infinite while none is due. */
   readonly #left = { requests: Infinity, answers: Infinity };
-  #answered = 0;
+  readonly #passed = { requests: 0, answers: 0 };
+  #cuts = 0;
   #cutting = false;
 
   private constructor(target: number) {
@@ -57,9 +58,14 @@ export class CuttingProxy {
     return `esdb://127.0.0.1:${this.#port}?tls=false`;
   }
 
-  /** Bytes of answers that got through so far. */
-  get answered(): number {
-    return this.#answered;
+  /** Bytes that got through so far. */
+  get passed(): { readonly requests: number; readonly answers: number } {
+    return this.#passed;
+  }
+
+  /** How often `cutAfter` has cut. */
+  get cuts(): number {
+    return this.#cuts;
   }
 
   /** From now on requests reach the store and answers do not come back. */
@@ -79,11 +85,17 @@ export class CuttingProxy {
 
   /** Cuts every connection; new ones work. */
   cut(): void {
+    this.mend();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Ends every fault and leaves the connections alone. */
+  mend(): void {
     this.#swallowing = false;
     this.#cutting = false;
+    this.#delayMs = 0;
     this.#left.requests = Infinity;
     this.#left.answers = Infinity;
-    for (const socket of this.#sockets) socket.destroy();
   }
 
   async stop(): Promise<void> {
@@ -96,13 +108,14 @@ export class CuttingProxy {
     if (this.#cutting || (this.#swallowing && direction === "answers")) return;
     const left = this.#left[direction];
     const part = chunk.subarray(0, left);
-    if (direction === "answers") this.#answered += part.length;
+    this.#passed[direction] += part.length;
     this.#left[direction] = left - part.length;
     if (part.length === chunk.length) {
       receiver.write(part);
       return;
     }
     this.#cutting = true;
+    this.#cuts += 1;
     // Not before they are written: the bytes that were let through have to arrive.
     receiver.write(part, () => this.cut());
   }
