@@ -9,12 +9,12 @@
  *   be undone after a confirmation.
  * - Asking for what is so already changes nothing. An order that is completed counts as confirmed.
  */
-import { z } from "zod";
 import type { Decider, Decision, Rejection } from "../kernel/decider.ts";
 import { addMoney, discountedPrice, type Money } from "../kernel/money.ts";
-import type { StateSnapshot } from "../kernel/state-snapshot.ts";
 import type { CancelOrder, OrderCommand, OrderLine, PlaceOrder, RejectOrder } from "./commands.ts";
-import { type OrderedLine, type OrderEvent, type OrderFacts, orderFactsSchema } from "./events.ts";
+import type { OrderedLine, OrderEvent, OrderFacts } from "./events.ts";
+
+export { orderSnapshot } from "./order-snapshot.ts";
 
 type OrderStatus = "placed" | "confirmed" | "rejected" | "cancelled" | "completed";
 
@@ -173,17 +173,3 @@ function wasCompleted({ orderId }: OrderFacts): OrderRejection {
 function withTotal(line: OrderLine): OrderedLine {
   return { ...line, total: discountedPrice(line.unitPrice, line.quantity, line.discountPercent) };
 }
-
-const stateSchema = z.discriminatedUnion("status", [
-  z.strictObject({ status: z.literal("unknown") }),
-  z.strictObject({
-    status: z.enum(["placed", "confirmed", "rejected", "cancelled", "completed"]),
-    facts: orderFactsSchema,
-  }),
-]);
-
-/** The state is JSON as it is. */
-export const orderSnapshot: StateSnapshot<Order> = {
-  write: (order) => order,
-  read: (json) => stateSchema.parse(json),
-};
