@@ -3,6 +3,7 @@
  * shape is stated here structurally, so that a domain writes its deciders without knowing the engine.
  */
 import type { EventTypes } from "../event-store/event-types.ts";
+import type { SnapshotPolicy } from "../snapshots/snapshot-policy.ts";
 
 export interface AggregateEvent {
   readonly type: string;
@@ -28,6 +29,8 @@ export interface Aggregate<State, Command, Event extends AggregateEvent, Refusal
   readonly decider: AggregateDecider<State, Command, Event, Refusal>;
   /** Every type that may stand in the stream: a load refuses any other. */
   readonly eventTypes: EventTypes;
+  /** Whether and when snapshots of it are taken; without, it is folded from its beginning every time. */
+  readonly snapshots?: SnapshotPolicy<State>;
 }
 
 /** The stream of the aggregate with this id: `<category>-<id>`. */

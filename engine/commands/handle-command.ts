@@ -6,10 +6,12 @@
 import type { AppendOutcome, EventStore, ExpectedRevision } from "../event-store/event-store.ts";
 import { EventStoreUnavailableError } from "../event-store/errors.ts";
 import type { NewEvent } from "../event-store/stored-event.ts";
+import { isSnapshotDue } from "../snapshots/snapshot-policy.ts";
 import { type Aggregate, type AggregateEvent, type AggregateRejection, streamOf } from "./aggregate.ts";
-import { eventIds, type IdempotencyKey } from "./idempotency.ts";
-import { foldNew, load, type Loaded } from "./load.ts";
-import { type CommandOrigin, newEvents } from "./new-events.ts";
+import { foldNew, type Loaded } from "./fold.ts";
+import { eventIds, type IdempotencyKey, stoodFor } from "./idempotency.ts";
+import { load } from "./load.ts";
+import { type CommandOrigin, newEvents, withSnapshotDue } from "./new-events.ts";
 import type { CommandOutcome } from "./outcome.ts";
 import { isMet, type Precondition } from "./precondition.ts";
 import { defaultRetryPolicy, type RetryPolicy, standBack } from "./retry-policy.ts";
@@ -60,7 +62,10 @@ export async function handleLoaded<State, Command, Event extends AggregateEvent,
     if (step.outcome !== "append") return { outcome: step, loaded };
 
     const { origin, idempotency } = request;
-    const events = newEvents(aggregate.eventTypes, step.events, idOf, origin, idempotency);
+    const decided = newEvents(aggregate.eventTypes, step.events, idOf, origin, idempotency);
+    const { snapshots } = aggregate;
+    const isDue = snapshots !== undefined && isSnapshotDue(snapshots, loaded.reading, decided.length);
+    const events = isDue ? withSnapshotDue(decided) : decided;
     const appended = await appendSurely(eventStore, stream, loaded.revision, events, policy);
     if (appended.outcome === "appended") {
       const { revision } = appended;
@@ -85,11 +90,10 @@ function decideOn<State, Command, Event extends AggregateEvent, Refusal extends 
   { decider }: Aggregate<State, Command, Event, Refusal>,
   { command, idempotency, precondition }: CommandRequest<Command>,
 ): Step<Event, Refusal> {
-  const before = idempotency === undefined ? undefined : keys.find(idempotency.key);
-  if (before !== undefined) {
-    return before.digest === idempotency?.digest
-      ? { outcome: "accepted", effect: "repeated", revision: before.revision }
-      : { outcome: "key-reused" };
+  if (idempotency !== undefined) {
+    const before = keys.find(idempotency.key);
+    if (before !== undefined && !stoodFor(before, idempotency.digest)) return { outcome: "key-reused" };
+    if (before !== undefined) return { outcome: "accepted", effect: "repeated", revision: before.revision };
   }
 
   const unmet = precondition !== undefined && !isMet(precondition, revision);

@@ -5,6 +5,15 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import type { EventMetadata } from "../event-store/stored-event.ts";
+import {
+  noPackedKeys,
+  packedCount,
+  packedEntry,
+  type PackedKeys,
+  packedPlace,
+  packEntry,
+  shortHash,
+} from "./packed-keys.ts";
 import { eventIdNamespace, madeIdNamespace, uuidV5 } from "./uuid-v5.ts";
 
 /** A key and what was asked under it. Scoped to one stream: the same key on two streams is two keys. */
@@ -34,22 +43,34 @@ export function eventIds(stream: string, idempotency: IdempotencyKey | undefined
   return (index) => uuidV5(JSON.stringify([...seed, index]), eventIdNamespace);
 }
 
+/** How many keys a stream remembers. */
+export const rememberedKeys = 1_000;
+
 /** What a stream remembers of a key: what was asked and the revision that the first answer gave. */
-export interface RememberedKey {
-  readonly digest: string;
-  readonly revision: bigint;
+export type RememberedKey =
+  | { readonly digest: string; readonly revision: bigint }
+  /** Out of a snapshot, which holds no whole digests. */
+  | { readonly shortDigest: Buffer; readonly revision: bigint };
+
+/** Whether the key was used for the command that has this digest. */
+export function stoodFor(remembered: RememberedKey, digest: string): boolean {
+  return "digest" in remembered ? remembered.digest === digest : remembered.shortDigest.equals(shortHash(digest));
 }
 
 /**
  * The keys of a stream's most recent commands. Bounded, so that a long stream costs no more memory than a short one: a
- * resend is recognised while no more than `limit` keyed commands have changed the same stream since.
+ * resend is recognised while fewer than `limit` keyed commands have changed the same stream since.
  */
 export class RecentKeys {
   readonly #limit: number;
-  readonly #keys = new Map<string, RememberedKey>();
+  /** Noted here, oldest first; they are newer than all of `#before`. */
+  readonly #keys = new Map<string, { readonly digest: string; readonly revision: bigint }>();
+  readonly #before: PackedKeys;
 
-  constructor(limit = 1_000) {
+  /** `before`: what {@link pack} gave when the stream was shorter. */
+  constructor(limit = rememberedKeys, before = noPackedKeys) {
     this.#limit = limit;
+    this.#before = before;
   }
 
   /** Notes the key of an event, if it has one; the events of one command stand together, the last gives the revision. */
@@ -66,6 +87,36 @@ export class RecentKeys {
   }
 
   find(key: string): RememberedKey | undefined {
-    return this.#keys.get(key);
+    return this.#keys.get(key) ?? this.#findBefore(key);
+  }
+
+  /** What is remembered, for a snapshot. */
+  pack(): PackedKeys {
+    const noted = [...this.#keys].map(([key, { digest, revision }]) => packEntry(key, digest, revision));
+    const again = this.#notedAgain();
+    const before: Buffer[] = [];
+    for (let place = 0; place < packedCount(this.#before); place += 1) {
+      if (!again.has(place)) before.push(packedEntry(this.#before, place).entry);
+    }
+    return Buffer.concat([...before, ...noted].slice(-this.#limit));
+  }
+
+  #findBefore(key: string): RememberedKey | undefined {
+    const place = packedPlace(this.#before, shortHash(key));
+    if (place === -1) return undefined;
+    let newer = this.#keys.size + packedCount(this.#before) - 1 - place;
+    if (newer >= this.#limit) for (const again of this.#notedAgain()) if (again > place) newer -= 1;
+    if (newer >= this.#limit) return undefined;
+    const { digest, revision } = packedEntry(this.#before, place);
+    return { shortDigest: digest, revision };
+  }
+
+  /** Places in `#before` whose keys have been noted since, and so are no longer there. */
+  #notedAgain(): Set<number> {
+    const places = new Set<number>();
+    if (this.#before.length === 0) return places;
+    for (const key of this.#keys.keys()) places.add(packedPlace(this.#before, shortHash(key)));
+    places.delete(-1);
+    return places;
   }
 }

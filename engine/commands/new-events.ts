@@ -49,6 +49,13 @@ export function newEvents(
   });
 }
 
+/** The events with the mark by which they ask for a snapshot of their stream. */
+export function withSnapshotDue(events: readonly NewEvent[]): NewEvent[] {
+  return events.map((event, index) =>
+    index === events.length - 1 ? { ...event, metadata: { ...event.metadata, snapshotDue: true } } : event,
+  );
+}
+
 function validated(type: string, schema: { parse(data: unknown): unknown }, data: unknown): unknown {
   try {
     return schema.parse(data);

@@ -17,6 +17,7 @@ import {
   type StreamingRead,
   WrongExpectedVersionError,
 } from "@eventstore/db-client";
+import { randomUUID } from "node:crypto";
 import { ProgressDeadline, withDeadline } from "./deadline.ts";
 import { disposeClient } from "./dispose-client.ts";
 import { EventStoreError, EventStoreUnavailableError } from "./errors.ts";
@@ -76,6 +77,21 @@ export class EventStore {
     }
   }
 
+  /**
+   * Makes a stream keep its last `count` events only, whether it exists or not; what else its metadata say stays. If others
+   * change the metadata at the same moment, theirs stand.
+   */
+  async keepLast(stream: string, count: number): Promise<void> {
+    const metadataStream = `$$${stream}`;
+    const last = await this.lastEvent(metadataStream);
+    const known = metadataOf(last);
+    if (known["$maxCount"] === count) return;
+    const data = { ...known, $maxCount: count };
+    await this.append(metadataStream, last?.revision ?? "no_stream", [
+      { id: randomUUID(), type: "$metadata", data, metadata: {} },
+    ]);
+  }
+
   /** A stream's events from `from` (included) forwards; none if the stream does not exist or ends before it. */
   readStream(stream: string, from = 0n, maxCount?: bigint): AsyncGenerator<StoredEvent, void> {
     const count = maxCount === undefined ? {} : { maxCount };
@@ -85,8 +101,13 @@ export class EventStore {
 
   /** The last event of a stream that a read can see, if there is one. */
   async lastEvent(stream: string): Promise<StoredEvent | undefined> {
-    const reading = this.client.readStream(stream, { fromRevision: END, direction: BACKWARDS, maxCount: 1 });
-    return this.#only(reading, `the read of ${stream}`);
+    return (await this.lastEvents(stream, 1)).at(0);
+  }
+
+  /** The last `count` events of a stream that a read can see, in the stream's order; fewer only if there are no more. */
+  async lastEvents(stream: string, count: number): Promise<StoredEvent[]> {
+    const reading = this.client.readStream(stream, { fromRevision: END, direction: BACKWARDS, maxCount: count });
+    return (await this.#collected(reading, `the read of ${stream}`)).reverse();
   }
 
   /**
@@ -102,21 +123,21 @@ export class EventStore {
   /** Position of the last event of the log. Asked of the leader: a follower's tail may lie behind an acked write. */
   async tail(): Promise<Position> {
     const reading = this.client.readAll({ fromPosition: END, direction: BACKWARDS, maxCount: 1, requiresLeader: true });
-    return (await this.#only(reading, "the read of the tail of $all"))?.position ?? startOfAll;
+    return (await this.#collected(reading, "the read of the tail of $all")).at(0)?.position ?? startOfAll;
   }
 
   async dispose(): Promise<void> {
     await disposeClient(this.client);
   }
 
-  /** Reads to the end what has one event at most; leaving early would cost a reset of the stream on the connection. */
-  async #only(
+  /** Reads to its end what has few events; leaving early would cost a reset of the stream on the connection. */
+  async #collected(
     reading: StreamingRead<ResolvedEvent | AllStreamResolvedEvent>,
     what: string,
-  ): Promise<StoredEvent | undefined> {
-    let only: StoredEvent | undefined;
-    for await (const event of this.#read(reading, what)) only = event;
-    return only;
+  ): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = [];
+    for await (const event of this.#read(reading, what)) events.push(event);
+    return events;
   }
 
   // One generator instead of three stacked ones: each layer would cost a promise per event, and replays read millions.
@@ -163,6 +184,17 @@ function toClientEvent(event: NewEvent): ReturnType<typeof jsonEvent> {
     data: event.data as JSONType,
     metadata: event.metadata as JSONType,
   });
+}
+
+/**
+ * What the last event of a metadata stream says. A deleted stream's `$tb` is left out: no number holds it exactly, and the
+ * server puts the right one when the stream is written again.
+ */
+function metadataOf(last: StoredEvent | undefined): Readonly<Record<string, unknown>> {
+  const { data } = last ?? {};
+  if (typeof data !== "object" || data === null || data instanceof Uint8Array) return {};
+  const kept = Object.entries(data).filter(([name, value]) => name !== "$tb" || Number.isSafeInteger(value));
+  return Object.fromEntries(kept);
 }
 
 /** The client reports -1 as a missing stream in some replies and `no_stream` in others. */

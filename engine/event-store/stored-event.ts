@@ -13,6 +13,8 @@ export interface EventMetadata {
   readonly idempotencyKey?: string;
   /** SHA-256 of the command as sent, hex; tells a resend from another command under the same key. */
   readonly idempotencyDigest?: string;
+  /** Its stream has grown so long that a snapshot should be taken. */
+  readonly snapshotDue?: true;
 }
 
 /** An event as the store holds it: the data is not yet upcast or validated. */
