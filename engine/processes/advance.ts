@@ -7,10 +7,11 @@
  */
 import { type AggregateRejection, streamOf } from "../commands/aggregate.ts";
 import { handleLoaded } from "../commands/handle-command.ts";
-import { commandDigest, type IdempotencyKey } from "../commands/idempotency.ts";
+import { commandDigest } from "../commands/idempotency.ts";
 import { load, type Loaded } from "../commands/load.ts";
 import type { CommandOrigin } from "../commands/new-events.ts";
 import type { CommandOutcome } from "../commands/outcome.ts";
+import type { Precondition } from "../commands/precondition.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import type { Logger } from "../http/logger.ts";
 import type { Pending, ProcessManager, RequestOutcome } from "./process-manager.ts";
@@ -26,7 +27,10 @@ export interface Told<Input> {
   readonly input: Input;
   /** Names what is told, once and for all: told again, it changes nothing. */
   readonly key: string;
+  /** Of what was told, where one key may come with different things; without it the key alone counts. */
+  readonly digest?: string;
   readonly origin: CommandOrigin;
+  readonly precondition?: Precondition;
 }
 
 /** Others kept changing a stream during every try: trying again later is safe. */
@@ -73,10 +77,15 @@ async function tell<State, Input, Request>(
   { eventStore }: ProcessContext,
   manager: ProcessManager<State, Input, Request>,
   loaded: Loaded<State>,
-  { id, input, key, origin }: Told<Input>,
+  { id, input, key, digest = commandDigest(manager.name, key), origin, precondition }: Told<Input>,
 ): Promise<{ outcome: CommandOutcome<AggregateRejection>; loaded: Loaded<State> }> {
-  const idempotency: IdempotencyKey = { key, digest: commandDigest(manager.name, key) };
-  const request = { id, command: input, origin: originOf(manager, loaded, origin), idempotency };
+  const request = {
+    id,
+    command: input,
+    origin: originOf(manager, loaded, origin),
+    idempotency: { key, digest },
+    ...(precondition === undefined ? {} : { precondition }),
+  };
   const handled = await handleLoaded(eventStore, manager.aggregate, request, loaded);
   if (handled.outcome.outcome === "conflict") {
     throw new ProcessBusyError(`${streamOf(manager.aggregate, id)} is changed by others all the time: tell it again`);

@@ -24,8 +24,12 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "compare the views with the events",
     load: async () => (await import("../consistency/command.ts")).checkCommand(),
   },
+  "order-to-cash": {
+    summary: "show the orders that do not go on, and retry one",
+    load: async () => (await import("../order-to-cash/command.ts")).orderToCashCommand(),
+  },
   status: {
-    summary: "show the processes of a running system",
+    summary: "show the processes of a running system, and the orders that do not go on",
     load: async () => (await import("../system/status-command.ts")).statusCommand(),
   },
 };
