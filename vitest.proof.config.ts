@@ -6,7 +6,13 @@ export default defineConfig({
   test: {
     ...tests.test,
     env: { TIDEMARK_PROOF: "1" },
-    include: ["test/engine/replay/crash.test.ts", "test/bench/bench.test.ts", "test/local/eventstoredb/kills.test.ts"],
+    include: [
+      "test/engine/commands/histories.test.ts",
+      "test/engine/commands/lost-messages.test.ts",
+      "test/engine/replay/crash.test.ts",
+      "test/bench/bench.test.ts",
+      "test/local/eventstoredb/kills.test.ts",
+    ],
     testTimeout: 600_000,
   },
 });
