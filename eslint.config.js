@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import js from "@eslint/js";
 import { createTypeScriptImportResolver } from "eslint-import-resolver-typescript";
 import { importX } from "eslint-plugin-import-x";
@@ -13,6 +14,36 @@ const layersOfTheEventStore = {
   cluster: ["log"],
 };
 
+/** Every other folder of domain/ is a context. */
+const [kernel, processFolder] = ["kernel", "order-to-cash"];
+
+const domainFolders = readdirSync(new URL("domain", import.meta.url), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+const contexts = domainFolders.filter((name) => name !== kernel && name !== processFolder);
+
+const inDomain = (names) => names.map((name) => `./domain/${name}`);
+
+/** The borders within domain/. */
+const contextBorders = [
+  ...contexts.map((context) => ({
+    target: `./domain/${context}`,
+    from: inDomain(domainFolders.filter((name) => name !== context && name !== kernel)),
+    message: "A context imports nothing of another and nothing of the process: only domain/kernel.",
+  })),
+  {
+    target: `./domain/${kernel}`,
+    from: inDomain(domainFolders.filter((name) => name !== kernel)),
+    message: "domain/kernel is what every context stands on: it imports nothing of them.",
+  },
+  {
+    target: [`./domain/${processFolder}/*`, `./domain/${processFolder}/!(translations)/**/*`],
+    from: inDomain(contexts),
+    message: `Only domain/${processFolder}/translations knows the contexts: translate what the process needs there.`,
+  },
+];
+
 /** Imports go one way: domain <- projections <- functions -> engine. Each zone lists what `target` may not import. */
 const importDirection = [
   {
@@ -20,6 +51,7 @@ const importDirection = [
     from: ["./projections", "./functions", "./engine", "./local", "./test", "./bench"],
     message: "domain/ is pure: it imports nothing but domain/.",
   },
+  ...contextBorders,
   {
     target: "./projections",
     from: ["./functions", "./local", "./test", "./bench"],

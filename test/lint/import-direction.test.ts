@@ -21,6 +21,10 @@ describe("the import direction", () => {
   it.each([
     ["domain/ordering/new.ts", `import "../../engine/views/projection.ts";`],
     ["domain/ordering/new.ts", `import "../../projections/order-summary.ts";`],
+    ["domain/kernel/new.ts", `import "../ordering/events.ts";`],
+    ["domain/kernel/new.ts", `import "../order-to-cash/events.ts";`],
+    ["domain/order-to-cash/new.ts", `import "../ordering/events.ts";`],
+    ["domain/order-to-cash/new-folder/new.ts", `import "../../billing/events.ts";`],
     ["projections/new.ts", `import "../engine/views/live-writer.ts";`],
     ["projections/new.ts", `import "../functions/get-order.ts";`],
     ["engine/views/new.ts", `import "../../domain/kernel/money.ts";`],
@@ -36,8 +40,25 @@ describe("the import direction", () => {
     expect(await complaints(file, code)).toStrictEqual(["import-x/no-restricted-paths"]);
   });
 
+  const folders = ["ordering", "customers", "billing", "logistics", "order-to-cash"];
+  const contexts = folders.slice(0, -1);
+
+  it.each(contexts.flatMap((context) => folders.filter((other) => other !== context).map((other) => [context, other])))(
+    "refuses in the context %s what is of %s",
+    async (context, other) => {
+      const code = `import "../${other}/events.ts";`;
+      expect(await complaints(`domain/${context}/new.ts`, code)).toStrictEqual(["import-x/no-restricted-paths"]);
+    },
+  );
+
+  it.each(contexts)("allows the process to know %s where it translates", async (context) => {
+    const code = `import "../../${context}/events.ts";`;
+    expect(await complaints("domain/order-to-cash/translations/new.ts", code)).toStrictEqual([]);
+  });
+
   it.each([
-    ["domain/ordering/new.ts", `import "../kernel/money.ts";`],
+    ["domain/ordering/new.ts", `import "../kernel/money.ts";\nimport "./events.ts";`],
+    ["domain/order-to-cash/new.ts", `import "../kernel/money.ts";\nimport "./translations/borders.ts";`],
     ["projections/new.ts", `import "../engine/views/projection.ts";\nimport "../domain/kernel/money.ts";`],
     ["functions/new.ts", `import "../engine/views/live-writer.ts";\nimport "../projections/order-summary.ts";`],
     ["local/eventstoredb/log/new.ts", `import "../protobuf/encoding.ts";`],
