@@ -14,6 +14,8 @@ export interface OrderForTest {
 export interface OrderEventForTest {
   readonly type: string;
   readonly data: Readonly<Record<string, unknown>>;
+  /** Version 1 when absent, as in events that were stored without saying it. */
+  readonly metadata?: { readonly schemaVersion: number };
 }
 
 const facts = ({ orderId, customerId = "VINET", orderedAt = "1996-07-04T00:00:00.000Z", ...money }: OrderForTest) => ({
@@ -37,22 +39,38 @@ export const placed = (order: OrderForTest): OrderEventForTest => ({
   data: { ...facts(order), lines: [lineOf(order)] },
 });
 
+export const confirmed = (order: OrderForTest): OrderEventForTest => ({ type: "OrderConfirmed", data: facts(order) });
+
+export const rejected = (order: OrderForTest, reason = "no credit"): OrderEventForTest => ({
+  type: "OrderRejected",
+  data: { ...facts(order), reason },
+});
+
+export const completed = (order: OrderForTest): OrderEventForTest => ({ type: "OrderCompleted", data: facts(order) });
+
+/** As it was written when an order could only be placed. */
 export const cancelled = (order: OrderForTest, reason?: string): OrderEventForTest => ({
   type: "OrderCancelled",
   data: { ...facts(order), ...(reason === undefined ? {} : { reason }) },
 });
 
+/** As it is written since an order can be confirmed. */
+export const cancelledAfterConfirmation = (order: OrderForTest, reason?: string): OrderEventForTest => {
+  const { type, data } = cancelled(order, reason);
+  return { type, data: { ...data, cancelledFrom: "confirmed" }, metadata: { schemaVersion: 2 } };
+};
+
 /** The row changes of one stored event. */
-export function changesFor(projection: Projection, { type, data }: OrderEventForTest, stream = "order-10248") {
-  const event: StoredEvent = {
+export function changesFor(projection: Projection, event: OrderEventForTest, stream = "order-10248") {
+  const stored: StoredEvent = {
     id: "00000000-0000-4000-8000-000000000000",
     stream,
     revision: 0n,
     position: { commit: 1n, prepare: 1n },
-    type,
-    data,
-    metadata: {},
+    type: event.type,
+    data: event.data,
+    metadata: event.metadata ?? {},
     recordedAt: new Date(0),
   };
-  return changesOf(projection, event);
+  return changesOf(projection, stored);
 }

@@ -2,7 +2,15 @@
 import { describe, expect, it } from "vitest";
 import { EventNotUnderstoodError } from "../../engine/event-store/errors.ts";
 import { orderSummary } from "../../projections/order-summary.ts";
-import { cancelled, changesFor, placed } from "./order-events.ts";
+import {
+  cancelled,
+  cancelledAfterConfirmation,
+  changesFor,
+  completed,
+  confirmed,
+  placed,
+  rejected,
+} from "./order-events.ts";
 
 const order = { orderId: "10248" };
 const key = { partition: "10248", sort: "order" };
@@ -53,10 +61,25 @@ describe("order-summary", () => {
     ]);
   });
 
-  it("changes nothing but the status when the order is cancelled", () => {
-    const change = { set: { status: "cancelled" } };
-    expect(changesFor(orderSummary, cancelled(order))).toStrictEqual([{ key, change }]);
-    expect(changesFor(orderSummary, cancelled(order, "too late"))).toStrictEqual([{ key, change }]);
+  it.each([
+    ["confirmed", confirmed(order)],
+    ["completed", completed(order)],
+  ])("changes nothing but the status when the order is %s", (status, event) => {
+    expect(changesFor(orderSummary, event)).toStrictEqual([{ key, change: { set: { status } } }]);
+  });
+
+  it("says why an order is rejected", () => {
+    const change = { set: { status: "rejected", rejectionReason: "no credit" } };
+    expect(changesFor(orderSummary, rejected(order, "no credit"))).toStrictEqual([{ key, change }]);
+  });
+
+  it.each([
+    ["version 1", cancelled],
+    ["version 2", cancelledAfterConfirmation],
+  ])("says why an order is cancelled when it was said, from %s", (_version, event) => {
+    const withReason = { set: { status: "cancelled", cancellationReason: "too late" } };
+    expect(changesFor(orderSummary, event(order, "too late"))).toStrictEqual([{ key, change: withReason }]);
+    expect(changesFor(orderSummary, event(order))).toStrictEqual([{ key, change: { set: { status: "cancelled" } } }]);
   });
 
   it("finds the row by the stream's name, dashes included", () => {
@@ -70,7 +93,7 @@ describe("order-summary", () => {
   });
 
   it("refuses an event that is not what its type says", () => {
-    for (const type of ["OrderPlaced", "OrderCancelled"]) {
+    for (const type of ["OrderPlaced", "OrderConfirmed", "OrderRejected", "OrderCancelled", "OrderCompleted"]) {
       expect(() => changesFor(orderSummary, { type, data: { orderId: "10248" } })).toThrow(EventNotUnderstoodError);
     }
   });

@@ -2,7 +2,15 @@
 import { describe, expect, it } from "vitest";
 import { EventNotUnderstoodError } from "../../engine/event-store/errors.ts";
 import { monthAndCurrency, salesByMonth, salesPartition } from "../../projections/sales-by-month.ts";
-import { cancelled, changesFor, placed } from "./order-events.ts";
+import {
+  cancelled,
+  cancelledAfterConfirmation,
+  changesFor,
+  completed,
+  confirmed,
+  placed,
+  rejected,
+} from "./order-events.ts";
 
 const order = { orderId: "10248" };
 
@@ -31,8 +39,17 @@ describe("sales-by-month", () => {
     );
   });
 
-  it("takes a cancelled order out of the month it was added to", () => {
-    expect(changesFor(salesByMonth, cancelled(order, "too late"))).toStrictEqual(sale("1996-07", -1, -15_120));
+  it.each([
+    ["cancelled", cancelled(order, "too late")],
+    ["cancelled after it was confirmed", cancelledAfterConfirmation(order)],
+    ["rejected", rejected(order)],
+  ])("takes an order that is %s out of the month it was added to", (_how, event) => {
+    expect(changesFor(salesByMonth, event)).toStrictEqual(sale("1996-07", -1, -15_120));
+  });
+
+  it("counts an order that is confirmed or completed once, as placed", () => {
+    expect(changesFor(salesByMonth, confirmed(order))).toStrictEqual([]);
+    expect(changesFor(salesByMonth, completed(order))).toStrictEqual([]);
   });
 
   it.each([
@@ -54,7 +71,7 @@ describe("sales-by-month", () => {
   });
 
   it("refuses an event that is not what its type says", () => {
-    for (const type of ["OrderPlaced", "OrderCancelled"]) {
+    for (const type of ["OrderPlaced", "OrderRejected", "OrderCancelled"]) {
       expect(() => changesFor(salesByMonth, { type, data: { orderId: "10248" } })).toThrow(EventNotUnderstoodError);
     }
   });

@@ -11,11 +11,20 @@ import { changesOf } from "../../engine/views/stream-write.ts";
 import { orderSummary } from "../../projections/order-summary.ts";
 import { salesByMonth } from "../../projections/sales-by-month.ts";
 import { guardAt, type TableContents, useViews } from "../engine/views/views-for-test.ts";
-import { cancelled, type OrderEventForTest, placed } from "./order-events.ts";
+import {
+  cancelled,
+  cancelledAfterConfirmation,
+  completed,
+  confirmed,
+  type OrderEventForTest,
+  type OrderForTest,
+  placed,
+  rejected,
+} from "./order-events.ts";
 
 const views = useViews();
 
-/** Nine orders of three customers in three months and two currencies; most are cancelled, some with other events between. */
+/** Nine orders of three customers in three months and two currencies, some with other events between. */
 const orders = Array.from({ length: 9 }, (_, index) => ({
   orderId: `${index}-${randomUUID()}`,
   customerId: `CUST${index % 3}`,
@@ -23,6 +32,17 @@ const orders = Array.from({ length: 9 }, (_, index) => ({
   amount: 10 ** (index % 6),
   currency: index % 2 === 0 ? "USD" : "EUR",
 }));
+
+/** What becomes of the orders in turn; two of nine stay as they were placed. */
+const fates: readonly ((order: OrderForTest) => readonly OrderEventForTest[])[] = [
+  (order) => [cancelled(order, "too late")],
+  (order) => [confirmed(order), cancelledAfterConfirmation(order)],
+  (order) => [rejected(order)],
+  () => [],
+  (order) => [confirmed(order), completed(order)],
+];
+
+const fateOf = (index: number, order: OrderForTest) => fates[index % fates.length]?.(order) ?? [];
 
 const other: OrderEventForTest = { type: "OrderNoted", data: {} };
 
@@ -34,13 +54,13 @@ beforeAll(async () => {
     const history = [
       placed(order),
       ...Array.from({ length: index % 3 }, () => other),
-      ...(index % 4 === 3 ? [] : [cancelled(order)]),
+      ...fateOf(index, order),
       ...(index % 2 === 0 ? [other] : []),
     ];
     const stream = `order-${order.orderId}`;
     await views.store.client.appendToStream(
       stream,
-      history.map(({ type, data }) => jsonEvent({ type, data })),
+      history.map(({ type, data, metadata = {} }) => jsonEvent({ type, data, metadata })),
     );
     for await (const event of views.eventStore.readStream(stream)) events.push(event);
   }
