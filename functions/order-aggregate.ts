@@ -8,6 +8,11 @@ export const orderAggregate = { category: "order", decider: orderDecider, eventT
 export const orderRejectionStatus: RejectionStatus<OrderRejection> = {
   ORDER_NOT_FOUND: 404,
   ORDER_ALREADY_PLACED: 409,
+  ORDER_NOT_CONFIRMED: 409,
+  ORDER_ALREADY_CONFIRMED: 409,
+  ORDER_REJECTED: 409,
+  ORDER_CANCELLED: 409,
+  ORDER_COMPLETED: 409,
   MIXED_CURRENCIES: 422,
   NO_LINES: 422,
 };
