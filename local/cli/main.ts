@@ -13,7 +13,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     load: async () => (await import("../eventstoredb/command.ts")).eventStoreCommand(),
   },
   import: {
-    summary: "place sample orders through the HTTP API",
+    summary: "take sample orders from placement to payment through the HTTP API",
     load: async () => (await import("../sample-data/import-command.ts")).importCommand(),
   },
   replay: {

@@ -1,6 +1,7 @@
 /**
- * `tidemark import northwind`: places the sample orders through the HTTP API. Every order has an idempotency key that follows
- * from its id, so the import can be stopped, killed and repeated at will: the end is the same.
+ * `tidemark import northwind`: takes the sample sales through the HTTP API, from the customer's registration to the last
+ * payment. Every request has an idempotency key that follows from its order, so the import can be stopped, killed and
+ * repeated at will: the end is the same.
  */
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import {
@@ -11,10 +12,12 @@ import {
   exitCodes,
   reportingErrors,
 } from "../cli/command-error.ts";
-import { showProgress } from "../cli/progress.ts";
+import { type Progress, showProgress } from "../cli/progress.ts";
 import { findRunningSystem } from "../system/running-system.ts";
-import { northwindOrders } from "./northwind/northwind-orders.ts";
-import { OrderDesk } from "./order-desk.ts";
+import { northwind } from "./northwind/northwind.ts";
+import { PatientApi } from "./patient-api.ts";
+import { importCustomer, importSale } from "./sale-import.ts";
+import { type SaleTotals, saleTotals } from "./sale-totals.ts";
 
 interface ImportOptions extends CommonOptions {
   readonly url?: string;
@@ -24,12 +27,15 @@ interface ImportOptions extends CommonOptions {
 const defaultUrl = "http://127.0.0.1:3000";
 
 export function importCommand(): Command {
-  const inFlight = new Option("--concurrency <number>", "orders in flight at once").default(8).argParser((text) => {
+  const inFlight = new Option("--concurrency <number>", "orders in flight at once").default(16).argParser((text) => {
     const number = Number(text);
     if (!Number.isInteger(number) || number < 1 || number > 64) throw new InvalidArgumentError("Give 1 to 64.");
     return number;
   });
-  return command("import", "Places sample orders through the HTTP API; may be repeated, with the same end state.")
+  return command(
+    "import",
+    "Takes sample orders from placement to payment through the HTTP API; may be repeated, with the same end state.",
+  )
     .addArgument(new Argument("<data set>", "which orders").choices(["northwind"]))
     .option("--url <url>", `the HTTP API; by default that of the system on --data, else ${defaultUrl}`)
     .addOption(inFlight)
@@ -41,32 +47,52 @@ export function importCommand(): Command {
 async function importNorthwind(options: ImportOptions): Promise<void> {
   const ending = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ending.abort(new Stopped(signal)));
-  const url = new URL("/orders", await apiUrl(options));
-  const orders = await northwindOrders();
-  const progress = showProgress("orders placed", orders.length);
-  const desk = new OrderDesk(url, tell);
-  const queue = orders.values();
-  let placed = 0;
+  const url = new URL(await apiUrl(options));
+  const data = await northwind();
+  const api = new PatientApi(url, tell);
+  const { concurrency } = options;
+  const { customers, sales } = data;
+  const registering = showProgress("customers registered", customers.length);
+  await inLanes(customers, concurrency, registering, ending, (each) => importCustomer(api, each, ending.signal));
+  const importing = showProgress("orders imported", sales.length);
+  await inLanes(sales, concurrency, importing, ending, (each) => importSale(api, each, ending.signal));
+  const totals = await saleTotals(api, data, ending.signal).catch((error: unknown) => {
+    throw failureOf(error, sales.length, sales.length);
+  });
+  console.log(options.json === true ? JSON.stringify(totals) : describe(totals, url));
+}
+
+/** What ends one lane ends all; it is told when the last of them is still, so that it is the last line. */
+async function inLanes<Thing>(
+  things: readonly Thing[],
+  concurrency: number,
+  progress: Progress,
+  ending: AbortController,
+  work: (thing: Thing) => Promise<void>,
+): Promise<void> {
+  const queue = things.values();
+  let done = 0;
   const lane = async (): Promise<void> => {
-    for (const order of queue) {
+    for (const thing of queue) {
       ending.signal.throwIfAborted();
-      await desk.place(order, ending.signal);
-      placed += 1;
-      progress.update(placed);
+      await work(thing);
+      done += 1;
+      progress.update(done);
     }
   };
-  // What ends one lane ends all; it is told when the last of them is still, so that it is the last line.
-  await Promise.all(
-    Array.from({ length: options.concurrency }, () => lane().catch((error: unknown) => ending.abort(error))),
-  );
+  await Promise.all(Array.from({ length: concurrency }, () => lane().catch((error: unknown) => ending.abort(error))));
   progress.stop();
-  if (ending.signal.aborted) throw failureOf(ending.signal.reason, placed, orders.length);
-  const lines = orders.reduce((sum, order) => sum + order.lines.length, 0);
-  if (options.json === true) console.log(JSON.stringify({ orders: orders.length, lines }));
-  else
-    console.log(
-      `${orders.length} orders with ${lines} lines are placed; see ${new URL("/views/sales-by-month", url).href}`,
-    );
+  if (ending.signal.aborted) throw failureOf(ending.signal.reason, done, things.length);
+}
+
+function describe({ customers, orders, lines, byState, ...sums }: SaleTotals, url: URL): string {
+  const states = Object.entries(byState).map(([state, count]) => `${count} ${state}`);
+  const usd = (cents: number): string => (cents / 100).toLocaleString("en", { minimumFractionDigits: 2 });
+  return [
+    `${orders} orders of ${customers} customers, ${lines} lines: ${states.join(", ")}`,
+    `revenue ${usd(sums.revenue)}, freight ${usd(sums.freight)}, receivables ${usd(sums.receivables)}, credit reserved ${usd(sums.creditReserved)} USD`,
+    `see ${new URL("/views/sales-by-month", url).href}`,
+  ].join("\n");
 }
 
 /** The user's own wish, as the reason why the lanes end. */
@@ -78,9 +104,9 @@ class Stopped {
   }
 }
 
-function failureOf(reason: unknown, placed: number, all: number): unknown {
+function failureOf(reason: unknown, done: number, all: number): unknown {
   if (!(reason instanceof Stopped)) return reason;
-  const message = `stopped by ${reason.by} with ${placed} of ${all} orders placed: run it again, the end state is the same`;
+  const message = `stopped by ${reason.by} with ${done} of ${all} done: run it again, the end state is the same`;
   return new CommandError("INTERRUPTED", message, exitCodeOf(reason.by));
 }
 
