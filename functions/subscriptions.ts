@@ -1,14 +1,21 @@
 /** The triggers of this deployment as data: which streams go to which function, and how. */
 import { subscriptionSettings, type SubscriptionSettings } from "../engine/delivery/subscription-settings.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
+import { orderToCashTrigger } from "./order-to-cash-process.ts";
 
 /**
- * One per view, so that a view that is stuck or slow holds back no other. A group bears its function's deployed name: two
- * deployments on one event store must not take each other's events.
+ * One per view and process, so that one that is stuck or slow holds back no other. A group bears its function's deployed
+ * name: two deployments on one event store must not take each other's events.
  */
 export function subscriptions(functionName: (name: string) => string): readonly SubscriptionSettings[] {
-  return viewNames.map((view) => {
+  const views = viewNames.map((view) => {
     const name = functionName(`project-${view}`);
     return subscriptionSettings({ group: name, functionName: name, categories: [versionsOf(view)[0].category] });
   });
+  const process = functionName("process-order-to-cash");
+  return [
+    ...views,
+    // Each event may take a process several round trips, where a projector folds hundreds into one write.
+    subscriptionSettings({ group: process, functionName: process, ...orderToCashTrigger, batchSize: 100 }),
+  ];
 }
