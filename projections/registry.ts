@@ -1,10 +1,21 @@
 /** The projections of this deployment: every version that a generation may still be written by. */
 import type { Projection } from "../engine/views/projection.ts";
+import { customerSummary } from "./customer-summary.ts";
+import { invoiceSummary } from "./invoice-summary.ts";
 import { orderSummary } from "./order-summary.ts";
+import { orderToCash } from "./order-to-cash.ts";
 import { salesByMonth } from "./sales-by-month.ts";
+import { shipmentSummary } from "./shipment-summary.ts";
 
 /** Versions of one view stand side by side as long as a generation made by them exists. */
-export const projections: readonly Projection[] = [orderSummary, salesByMonth];
+export const projections: readonly Projection[] = [
+  orderSummary,
+  salesByMonth,
+  customerSummary,
+  invoiceSummary,
+  shipmentSummary,
+  orderToCash,
+];
 
 export const viewNames: readonly string[] = [...new Set(projections.map(({ name }) => name))];
 
