@@ -1,30 +1,32 @@
 /** An order as the API shows it, from a row of `order-summary`. */
 import * as z from "zod";
+import { moneySchema } from "../domain/kernel/schemas.ts";
 import type { Row } from "../engine/views/view-reader.ts";
-
-const money = z.object({ amount: z.int(), currency: z.string() });
+import { represented, representedRevision } from "./representation.ts";
 
 const representationSchema = z.object({
   orderId: z.string(),
   customerId: z.string(),
-  status: z.enum(["placed", "cancelled"]),
+  status: z.enum(["placed", "confirmed", "rejected", "cancelled", "completed"]),
+  rejectionReason: z.string().exactOptional(),
+  /** Of a cancelled order whose canceller gave one. */
+  cancellationReason: z.string().exactOptional(),
   orderedAt: z.string(),
-  total: money,
+  total: moneySchema,
   lines: z.array(
     z.object({
       productId: z.string(),
       quantity: z.int(),
-      unitPrice: money,
+      unitPrice: moneySchema,
       discountPercent: z.int(),
-      total: money,
+      total: moneySchema,
     }),
   ),
-  revision: z.bigint().transform((revision) => revision.toString()),
+  revision: representedRevision,
 });
 
 export type OrderRepresentation = z.output<typeof representationSchema>;
 
-/** Leaves out what the row holds for the sake of its index. */
-export function orderRepresentation({ attributes, revision }: Row): OrderRepresentation {
-  return representationSchema.parse({ ...attributes, revision });
+export function orderRepresentation(row: Row): OrderRepresentation {
+  return represented(representationSchema, row);
 }

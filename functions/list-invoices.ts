@@ -1,0 +1,11 @@
+/** `GET /invoices?customerId=&limit=&cursor=`: a customer's invoices, newest first. */
+import { httpFunction } from "../engine/http/http-function.ts";
+import { queryParameters } from "../engine/http/parameters.ts";
+import { invoiceSummary } from "../projections/invoice-summary.ts";
+import { customerPage, customerPageSchema } from "./customer-page.ts";
+import { functionLogger } from "./function-logger.ts";
+import { invoiceRepresentation } from "./invoice-representation.ts";
+
+export const handler = httpFunction(functionLogger("list-invoices"))
+  .use(queryParameters(customerPageSchema))
+  .handler(({ query }) => customerPage(invoiceSummary, query, invoiceRepresentation));
