@@ -7,7 +7,6 @@ export const customerAggregate = { category: "customer", decider: customerDecide
 
 export const customerRejectionStatus: RejectionStatus<CustomerRejection> = {
   CUSTOMER_NOT_FOUND: 404,
-  RESERVATION_NOT_FOUND: 404,
   CUSTOMER_ALREADY_REGISTERED: 409,
   CUSTOMER_SUSPENDED: 409,
   CREDIT_LIMIT_EXCEEDED: 409,

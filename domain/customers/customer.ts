@@ -6,7 +6,7 @@
  * - Credit is reserved for an order at most once and released at most once. What is reserved never passes the limit: a limit
  *   reached exactly is kept, one minor unit more is refused, and no limit is set below what is reserved.
  * - A released reservation stays released. Requests may arrive late and twice; a late one must not hold credit that nobody
- *   would release again, so released orders are remembered for ever.
+ *   would release again, so released orders are remembered for ever, those included for which nothing was reserved yet.
  * - A suspended customer reserves nothing more. What is reserved stays, can be released, and asking for it again is answered
  *   as before: a resend must not turn into a refusal.
  * - Asking for what is so already changes nothing.
@@ -52,7 +52,6 @@ export type CustomerRejection = Rejection<
   | "LIMIT_BELOW_RESERVED"
   | "RESERVATION_RELEASED"
   | "RESERVATION_DIFFERS"
-  | "RESERVATION_NOT_FOUND"
 >;
 
 type CustomerDecision = Decision<CustomerEvent, CustomerRejection>;
@@ -185,13 +184,11 @@ function reserveAnew(customer: RegisteredCustomer, { orderId, amount }: ReserveC
   return [{ type: "CreditReserved", data: { customerId, orderId, amount, reserved: addMoney(reserved, amount) } }];
 }
 
+/** Also of what was never reserved: the request to reserve it may still be under way, and must find it released. */
 function release(customer: RegisteredCustomer, { orderId }: ReleaseCredit): CustomerDecision {
   const { customerId, reserved, reservations, released } = customer;
   if (released.has(orderId)) return [];
-  const amount = reservations.get(orderId);
-  if (amount === undefined) {
-    return { rejection: "RESERVATION_NOT_FOUND", message: `nothing is reserved for order ${orderId}: check its id` };
-  }
+  const amount = reservations.get(orderId) ?? zeroMoney(reserved.currency);
   return [{ type: "CreditReleased", data: { customerId, orderId, amount, reserved: subtractMoney(reserved, amount) } }];
 }
 

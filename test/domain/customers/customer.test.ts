@@ -349,11 +349,16 @@ describe("releasing credit", () => {
       .then(nothing);
   });
 
-  it("is refused when nothing was reserved", () => {
-    given(customerDecider, two).when(release("3")).then({
-      rejection: "RESERVATION_NOT_FOUND",
-      message: "nothing is reserved for order 3: check its id",
-    });
+  it("of what was never reserved is remembered, so that a late request reserves nothing", () => {
+    given(customerDecider, two)
+      .when(release("3"))
+      .then([released("3", 0, 1_000)]);
+    given(customerDecider, [registered, released("3", 0, 0)])
+      .when(reserve("3", usd(1)))
+      .then({
+        rejection: "RESERVATION_RELEASED",
+        message: "the reservation for order 3 was released and stays so: place another order",
+      });
   });
 
   it("is possible for a suspended customer, too", () => {
@@ -383,7 +388,7 @@ describe("the customer decider", () => {
   it("leaves a state as it was when it evolves another from it", () => {
     const before = customerDecider.evolve(customerDecider.initialState, registered);
     const after = customerDecider.evolve(before, reserved("1", 600, 600));
-    expect(customerDecider.decide(before, release("1"))).toMatchObject({ rejection: "RESERVATION_NOT_FOUND" });
+    expect(customerDecider.decide(before, release("1"))).toStrictEqual([released("1", 0, 0)]);
     expect(customerDecider.decide(after, release("1"))).toStrictEqual([released("1", 600, 0)]);
   });
 });
