@@ -46,7 +46,7 @@ describe("the operations of a deployment", () => {
     functions = await loadFunctions();
     for (const orderId of ["first", "second"]) {
       const body = { ...order, orderId, orderedAt: "1996-07-04T00:00:00Z" };
-      expect((await invoke(functions.placeOrder, { path: "/orders", body })).status).toBe(201);
+      expect((await invoke(functions.ordering, { route: "POST /orders", body })).status).toBe(201);
     }
   });
 
@@ -82,7 +82,7 @@ describe("the operations of a deployment", () => {
 
   it("a projector applies a batch once, however often it comes", async () => {
     const body = { ...order, orderId: "third", orderedAt: "1996-07-04T00:00:00Z" };
-    await invoke(functions.placeOrder, { path: "/orders", body });
+    await invoke(functions.ordering, { route: "POST /orders", body });
     const payload: unknown = JSON.parse(encodePayload((await orderEvents()).map(encodeRecord)));
     for (let times = 0; times < 2; times += 1) {
       expect(await functions.projectSales(payload)).toStrictEqual({ batchItemFailures: [] });
@@ -197,7 +197,7 @@ describe("the operations of a deployment", () => {
 /** After the environment is set: functions read it when they are loaded, or at their first call. */
 async function loadFunctions() {
   return {
-    placeOrder: (await import("../../functions/place-order.ts")).handler,
+    ordering: (await import("../../functions/ordering.ts")).handler,
     sales: (await import("../../functions/sales-by-month.ts")).handler,
     prepare: (await import("../../functions/prepare.ts")).handler,
     projectSales: (await import("../../functions/project-sales-by-month.ts")).handler,

@@ -3,8 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { handler as cancelOrder } from "../../functions/cancel-order.ts";
-import type { handler as placeOrder } from "../../functions/place-order.ts";
+import type { handler } from "../../functions/ordering.ts";
 import { EventStore } from "../../engine/event-store/event-store.ts";
 import type { StoredEvent } from "../../engine/event-store/stored-event.ts";
 import { type EventStoreServer, startEventStore } from "../../local/eventstoredb/event-store-server.ts";
@@ -15,7 +14,7 @@ describe("ordering over HTTP", () => {
   let data: string;
   let server: EventStoreServer;
   let store: EventStore;
-  let functions: { placeOrder: typeof placeOrder; cancelOrder: typeof cancelOrder };
+  let ordering: typeof handler;
 
   beforeAll(async () => {
     data = await mkdtemp(join(tmpdir(), "tidemark-order-commands-"));
@@ -23,10 +22,7 @@ describe("ordering over HTTP", () => {
     store = EventStore.connect(server.connectionString);
     process.env["EVENTSTORE_CONNECTION_STRING"] = server.connectionString;
     process.env["LOG_LEVEL"] = "silent";
-    functions = {
-      placeOrder: (await import("../../functions/place-order.ts")).handler,
-      cancelOrder: (await import("../../functions/cancel-order.ts")).handler,
-    };
+    ordering = (await import("../../functions/ordering.ts")).handler;
   });
 
   afterAll(async () => {
@@ -36,12 +32,11 @@ describe("ordering over HTTP", () => {
   });
 
   const place = (body: unknown, headers: TestRequest["headers"] = {}): Promise<TestAnswer> =>
-    invoke(functions.placeOrder, { method: "POST", path: "/orders", body, headers });
+    invoke(ordering, { route: "POST /orders", body, headers });
 
   const cancel = (orderId: string, body?: unknown, headers: TestRequest["headers"] = {}): Promise<TestAnswer> =>
-    invoke(functions.cancelOrder, {
-      method: "POST",
-      path: `/orders/${orderId}/cancel`,
+    invoke(ordering, {
+      route: "POST /orders/{orderId}/cancel",
       pathParameters: { orderId },
       headers,
       ...(body === undefined ? {} : { body }),

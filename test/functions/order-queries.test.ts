@@ -63,10 +63,11 @@ describe("queries over HTTP", () => {
 
   const place = async (orderId: string, change: object = {}): Promise<void> => {
     const body = { ...order, orderId, orderedAt: "1996-07-04T00:00:00Z", ...change };
-    expect((await invoke(functions.placeOrder, { path: "/orders", body })).status).toBe(201);
+    expect((await invoke(functions.ordering, { route: "POST /orders", body })).status).toBe(201);
   };
   const cancel = async (orderId: string): Promise<void> => {
-    expect((await invoke(functions.cancelOrder, { pathParameters: { orderId } })).status).toBe(200);
+    const route = "POST /orders/{orderId}/cancel";
+    expect((await invoke(functions.ordering, { route, pathParameters: { orderId } })).status).toBe(200);
   };
 
   async function makeLive(projection: Projection, id: string): Promise<void> {
@@ -131,7 +132,8 @@ describe("queries over HTTP", () => {
       await catchUp();
       const { headers, body } = await getOrder("to-cancel");
       expect(body).toMatchObject({ status: "cancelled", revision: "1" });
-      const answer = await invoke(functions.cancelOrder, {
+      const answer = await invoke(functions.ordering, {
+        route: "POST /orders/{orderId}/cancel",
         pathParameters: { orderId: "to-cancel" },
         headers: { "if-match": String(headers["etag"]) },
       });
@@ -250,8 +252,7 @@ async function loadFunctions() {
   return {
     views,
     catalogTable,
-    placeOrder: (await import("../../functions/place-order.ts")).handler,
-    cancelOrder: (await import("../../functions/cancel-order.ts")).handler,
+    ordering: (await import("../../functions/ordering.ts")).handler,
     getOrder: (await import("../../functions/get-order.ts")).handler,
     listOrders: (await import("../../functions/list-orders.ts")).handler,
     sales: (await import("../../functions/sales-by-month.ts")).handler,

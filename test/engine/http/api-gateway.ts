@@ -4,6 +4,8 @@ import type { APIGatewayProxyEventV2, Context } from "aws-lambda";
 import type { HttpResponse } from "../../../engine/http/http-function.ts";
 
 export interface TestRequest {
+  /** What the request matched, for example `POST /orders/{orderId}/cancel`; without it, exactly what was sent. */
+  readonly route?: string;
   readonly method?: string;
   readonly path?: string;
   readonly pathParameters?: Readonly<Record<string, string>>;
@@ -21,11 +23,14 @@ export interface TestAnswer {
 }
 
 export function apiGatewayEvent(request: TestRequest = {}): APIGatewayProxyEventV2 {
-  const { method = "POST", path = "/", pathParameters, query, headers, body, isBase64Encoded = false } = request;
+  const { pathParameters, query, headers, body, isBase64Encoded = false } = request;
+  const [routeMethod = "POST", routePath = "/"] = request.route?.split(" ") ?? [];
+  const { method = routeMethod, path = filledIn(routePath, pathParameters) } = request;
+  const routeKey = request.route ?? `${method} ${path}`;
   const typed = body === undefined ? {} : { "content-type": "application/json" };
   return {
     version: "2.0",
-    routeKey: `${method} ${path}`,
+    routeKey,
     rawPath: path,
     rawQueryString: new URLSearchParams(query).toString(),
     headers: { ...typed, ...headers },
@@ -36,7 +41,7 @@ export function apiGatewayEvent(request: TestRequest = {}): APIGatewayProxyEvent
       domainPrefix: "api",
       http: { method, path, protocol: "HTTP/1.1", sourceIp: "127.0.0.1", userAgent: "test" },
       requestId: randomUUID(),
-      routeKey: `${method} ${path}`,
+      routeKey,
       stage: "$default",
       time: "04/Jul/1996:00:00:00 +0000",
       timeEpoch: 836_438_400_000,
@@ -46,6 +51,12 @@ export function apiGatewayEvent(request: TestRequest = {}): APIGatewayProxyEvent
     ...(pathParameters === undefined ? {} : { pathParameters: { ...pathParameters } }),
     ...(query === undefined ? {} : { queryStringParameters: { ...query } }),
   };
+}
+
+function filledIn(path: string, parameters: TestRequest["pathParameters"] = {}): string {
+  return path.replaceAll(/\{(\w+)\}/g, (placeholder, name: string) =>
+    encodeURIComponent(parameters[name] ?? placeholder),
+  );
 }
 
 export function lambdaContext(remainingMs = 10_000): Context {
