@@ -36,6 +36,9 @@ export const answeredRefusals: Readonly<Record<Step, readonly string[]>> = {
   "release-credit": ["CUSTOMER_NOT_FOUND"],
 };
 
+/** Steps forwards that are taken back when the order is undone. One that was refused then has left nothing to take back. */
+export const reversibleSteps: readonly Step[] = ["reserve-credit", "schedule-shipment", "issue-invoice"];
+
 type Order = NonNullable<OrderToCash["order"]>;
 
 const wait: Move = { move: "wait" };
@@ -43,6 +46,8 @@ const wait: Move = { move: "wait" };
 export function nextMove(process: OrderToCash): Move {
   const { order, pending, halted, ended } = process;
   if (order === undefined || pending !== undefined || halted !== undefined || ended !== undefined) return wait;
+  // Even when the order is undone by now: one copy failed, another may have had its effect, and only its answer tells.
+  if (process.again !== undefined) return request(process.again);
   // First of all: the rejection that the process itself asked for comes back as a withdrawal.
   if (isAccepted(process, "reject-order")) return release(process, order, "rejected");
   if (isUndone(process)) return undo(process, order);

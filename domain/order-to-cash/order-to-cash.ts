@@ -16,7 +16,8 @@ import type { Decider, Decision, Rejection } from "../kernel/decider.ts";
 import { deadlineChanges } from "./deadlines.ts";
 import type { DeadlineName, OrderToCashEvent } from "./events.ts";
 import type { IntegrationEvent } from "./integration-events.ts";
-import { answeredRefusals, nextMove } from "./next-move.ts";
+import { answeredRefusals, isUndone, nextMove, reversibleSteps } from "./next-move.ts";
+import type { Step } from "./requests.ts";
 import { evolve, initialState, type OrderToCash } from "./state.ts";
 
 /** How a context answered a request. */
@@ -94,8 +95,12 @@ function recordOutcome(process: OrderToCash, { key, outcome, at }: Input<"Record
   const about = { orderId: request.orderId, key, step: request.step, at };
   if (outcome.is === "accepted") return goingOn(process, [{ type: "CommandAccepted", data: about }], cause, at);
   const { code, message } = outcome;
-  const halts = outcome.is === "failed" || !answeredRefusals[request.step].includes(code);
+  const halts = outcome.is === "failed" || !isAnswered(process, request.step, code);
   return goingOn(process, [{ type: "CommandRefused", data: { ...about, code, message, halts } }], cause, at);
+}
+
+function isAnswered(process: OrderToCash, step: Step, code: string): boolean {
+  return answeredRefusals[step].includes(code) || (isUndone(process) && reversibleSteps.includes(step));
 }
 
 /** A deadline fires once, late rather than never, and not at all when it was met meanwhile. */
@@ -114,7 +119,7 @@ function retry(process: OrderToCash, { cause, at }: Input<"Retry">): Decision<Or
     return { rejection: "PROCESS_NOT_HALTED", message: "the process is not halted: there is nothing to retry" };
   }
   const { orderId } = order;
-  return goingOn(process, [{ type: "ProcessRetried", data: { orderId, step: halted.step, at } }], cause, at);
+  return goingOn(process, [{ type: "ProcessRetried", data: { orderId, step: halted.request.step, at } }], cause, at);
 }
 
 /** The events, and what the process makes of them: its clocks, and its next move. */

@@ -14,7 +14,7 @@ export interface PendingRequest {
 }
 
 export interface Halt {
-  readonly step: Step;
+  readonly request: ProcessRequest;
   readonly code: string;
   readonly message: string;
 }
@@ -44,6 +44,8 @@ export interface OrderToCash {
   readonly pending?: PendingRequest | undefined;
   /** A refusal to which the process has no answer. */
   readonly halted?: Halt | undefined;
+  /** What halted the process and is to be asked once more, before anything else. */
+  readonly again?: ProcessRequest | undefined;
   readonly clocks: Readonly<Partial<Record<DeadlineName, Clock>>>;
   readonly ended?: ProcessEnding;
 }
@@ -77,17 +79,23 @@ export function evolve(process: OrderToCash, event: OrderToCashEvent): OrderToCa
       return settledIf(true, process);
     case "CommandIntended": {
       const { key, cause, request } = event.data;
-      return { ...process, pending: { key, cause, request } };
+      return { ...process, again: undefined, pending: { key, cause, request } };
     }
     case "CommandAccepted":
       return afterOutcome(process, event.data.step, { is: "accepted" });
     case "CommandRefused": {
       const { step, code, message, halts } = event.data;
       const refused = afterOutcome(process, step, { is: "refused", code, message });
-      return halts ? { ...refused, halted: { step, code, message } } : refused;
+      const request = process.pending?.request;
+      return halts && request !== undefined ? { ...refused, halted: { request, code, message } } : refused;
     }
     case "ProcessRetried":
-      return { ...process, halted: undefined, steps: { ...process.steps, [event.data.step]: undefined } };
+      return {
+        ...process,
+        halted: undefined,
+        again: process.halted?.request,
+        steps: { ...process.steps, [event.data.step]: undefined },
+      };
     case "DeadlineSet":
       return withClock(process, event.data.name, { dueAt: event.data.dueAt, is: "running" });
     case "DeadlinePassed":
