@@ -8,6 +8,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CommandError, exitCodes, reportingErrors } from "../local/cli/command-error.ts";
+import { requireCurrentFingerprints } from "./reducer-fingerprints.ts";
 
 interface Options {
   readonly stage: string;
@@ -42,6 +43,7 @@ try {
 async function packageService({ stage, output, json }: Options): Promise<void> {
   const directory = resolve(project, output);
   await requireReplaceable(directory);
+  await requireCurrentFingerprints();
   const code = await serverlessPackage(stage, directory);
   if (code !== 0) throw new CommandError("PACKAGING_FAILED", `packaging failed with ${code}: see what it said above`);
   print(await sizes(directory), json === true);

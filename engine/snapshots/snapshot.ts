@@ -106,10 +106,13 @@ export function readSnapshotData<State>(
   }
 }
 
+/** Raised when the engine comes to mean something else by a snapshot's content; those of before are then damaged ones. */
+const contentVersion = 1;
+
 /** What the checksum covers. JSON that was read back is written as it was. */
 function checkedText(content: Omit<Content, "checksum">): string {
   const { stream, first, revision, eventId, recordedAt, fingerprint, state, keys } = content;
-  return JSON.stringify([stream, first, revision, eventId, recordedAt, fingerprint, state, keys]);
+  return JSON.stringify([contentVersion, stream, first, revision, eventId, recordedAt, fingerprint, state, keys]);
 }
 
 function checksumOf(text: string): string {
