@@ -167,7 +167,9 @@ describe("golden events", () => {
     expect(problemsWith({ Measured: missing })).toStrictEqual([
       "weighing: event type Measured is at version 2 with 0 upcasters: it needs 1, one from each older version to the next",
     ]);
-    const version3 = { ...measured, version: 3, upcasters: [...measured.upcasters, (data: unknown) => data] };
+    const schema = z.object({ by: z.int(), unit: z.string(), exact: z.literal(true) });
+    const exactly = (data: unknown) => ({ ...z.object({}).loose().parse(data), exact: true });
+    const version3 = { version: 3, schema, upcasters: [...measured.upcasters, exactly] };
     expect(headlines(problemsWith({ Measured: version3 }))).toStrictEqual([
       "weighing/Measured.v3.schema.json is missing: run node test/golden-events/add.ts",
       "weighing/Measured.v1.as-v3.json is missing: run node test/golden-events/add.ts",
@@ -175,6 +177,17 @@ describe("golden events", () => {
       "weighing/Measured.v3.json is missing; put the data of one into a file, with every optional field, and run " +
         "node test/golden-events/add.ts weighing Measured <file>",
     ]);
+    expect(
+      problemsWith(
+        { Measured: version3 },
+        {
+          "weighing/Measured.v3.schema.json": jsonSchemaOf(version3),
+          "weighing/Measured.v3.json": example("Measured", { by: 3, unit: "g", exact: true }, 3),
+          "weighing/Measured.v1.as-v3.json": { by: 3, unit: "piece", exact: true },
+          "weighing/Measured.v2.as-v3.json": { by: 3, unit: "kg", exact: true },
+        },
+      ),
+    ).toStrictEqual([]);
   });
 
   it.each([
