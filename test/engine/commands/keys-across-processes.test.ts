@@ -20,6 +20,9 @@ const told = (answer: Answer | undefined): unknown =>
 const amountIn = (data: unknown): unknown =>
   typeof data === "object" && data !== null && "amount" in data ? data.amount : undefined;
 
+/** The store comes back as soon as it can; nobody gives up before. */
+const untilAnswered = 1_000;
+
 const copies = 20;
 const each = <Item>(item: Item): Item[] => Array.from({ length: copies }, () => item);
 
@@ -120,7 +123,7 @@ describe("resent by all of them", () => {
   it("after the event store was killed and started again: the first answer, no second effect", async () => {
     const id = await doneOnce();
     await killAndRestart();
-    const order = { ...first, id, waits: "to-begin", sends: 20 } as const;
+    const order = { ...first, id, waits: "to-begin", sends: untilAnswered } as const;
     expect(await together(clients, () => order)).toStrictEqual(each(repeated));
     const other = { ...order, command: deposit(3) };
     expect(await together(clients, () => other)).toStrictEqual(each({ outcome: "key-reused" }));
@@ -157,7 +160,7 @@ describe("when the answers to all of them are lost", () => {
 
   it("they have one effect and are told the same revision, with the store as it was", async () => {
     const id = await accounts.opened();
-    const order = { id, command: deposit(1, 2), key: "k", waits: "to-append", sends: 20 } as const;
+    const order = { id, command: deposit(1, 2), key: "k", waits: "to-append", sends: untilAnswered } as const;
     const answers = await together(
       clients,
       () => order,
@@ -172,7 +175,7 @@ describe("when the answers to all of them are lost", () => {
 
   it("they have one effect and are told the same revision, with a store that was killed before it had answered", async () => {
     const id = await accounts.opened();
-    const order = { id, command: deposit(1, 2), key: "k", waits: "to-append", sends: 20 } as const;
+    const order = { id, command: deposit(1, 2), key: "k", waits: "to-append", sends: untilAnswered } as const;
     const answers = await together(
       clients,
       () => order,
