@@ -12,7 +12,7 @@ import { creditNoteIdSchema, invoiceIdSchema, paymentIdSchema } from "../../../d
 import { invoiceDecider, type InvoiceRejection } from "../../../domain/billing/invoice.ts";
 import { isRejection } from "../../../domain/kernel/decider.ts";
 import { customerIdSchema, orderIdSchema } from "../../../domain/kernel/schemas.ts";
-import { given } from "../given-when-then.ts";
+import { given } from "../../../engine/testing/given-when-then.ts";
 
 const ids = {
   invoiceId: invoiceIdSchema.parse("I-1"),

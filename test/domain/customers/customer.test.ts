@@ -13,7 +13,7 @@ import { customerDecider, type CustomerRejection } from "../../../domain/custome
 import { type CustomerEvent, customersEventTypes } from "../../../domain/customers/events.ts";
 import { isRejection } from "../../../domain/kernel/decider.ts";
 import { customerIdSchema, orderIdSchema } from "../../../domain/kernel/schemas.ts";
-import { given } from "../given-when-then.ts";
+import { given } from "../../../engine/testing/given-when-then.ts";
 
 const customerId = customerIdSchema.parse("VINET");
 const usd = (amount: number) => ({ amount, currency: "USD" });

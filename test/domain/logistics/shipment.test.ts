@@ -18,7 +18,7 @@ import {
   shipmentSnapshot,
 } from "../../../domain/logistics/shipment.ts";
 import { shipmentIdSchema } from "../../../domain/logistics/shipment-id.ts";
-import { given } from "../given-when-then.ts";
+import { given } from "../../../engine/testing/given-when-then.ts";
 
 const ids = {
   shipmentId: shipmentIdSchema.parse("S-1"),

@@ -12,7 +12,7 @@ import {
 } from "../../../domain/ordering/commands.ts";
 import { type OrderEvent, orderFactsSchema, orderingEventTypes } from "../../../domain/ordering/events.ts";
 import { type Order, orderDecider, type OrderRejection, orderSnapshot } from "../../../domain/ordering/order.ts";
-import { given } from "../given-when-then.ts";
+import { given } from "../../../engine/testing/given-when-then.ts";
 
 const orderId = orderIdSchema.parse("1");
 const usd = (amount: number) => ({ amount, currency: "USD" });
