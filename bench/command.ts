@@ -1,6 +1,6 @@
 /**
  * Commands over the raw client's reads and appends of the same events: both make two round trips a command, with the same
- * data, metadata and expected revisions. At concurrency 1 and 8.
+ * data, metadata and expected revisions. At concurrency 1, 8 and 32.
  */
 import { EventStoreDBClient, jsonEvent, StreamNotFoundError } from "@eventstore/db-client";
 import { randomUUID } from "node:crypto";
@@ -12,6 +12,7 @@ import { orderIdSchema } from "../domain/kernel/schemas.ts";
 import { handleCommand } from "../engine/commands/handle-command.ts";
 import { commandDigest } from "../engine/commands/idempotency.ts";
 import { EventStore } from "../engine/event-store/event-store.ts";
+import type { Latencies } from "./latencies.ts";
 import type { Servers } from "./servers.ts";
 import { compare, type Comparison, plainSubject } from "./side-by-side.ts";
 
@@ -31,13 +32,13 @@ export async function* compareCommands(servers: Servers, count: number, rounds: 
   const store = EventStore.connect(servers.connectionString);
   const client = EventStoreDBClient.connectionString(servers.connectionString);
   try {
-    for (const concurrency of [1, 8]) {
+    for (const concurrency of [1, 8, 32]) {
       yield await compare(
         `command over read + append, concurrency ${concurrency}`,
         "commands",
         rounds,
-        plainSubject(() => together(count, concurrency, () => placeAndCancel(store))),
-        plainSubject(() => together(count, concurrency, () => readAndAppendTwice(client))),
+        plainSubject((latencies) => together(count, concurrency, () => placeAndCancel(store, latencies))),
+        plainSubject((latencies) => together(count, concurrency, () => readAndAppendTwice(client, latencies))),
       );
     }
   } finally {
@@ -46,19 +47,22 @@ export async function* compareCommands(servers: Servers, count: number, rounds: 
   }
 }
 
-async function placeAndCancel(store: EventStore): Promise<void> {
+async function placeAndCancel(store: EventStore, latencies: Latencies): Promise<void> {
   const id = randomUUID();
   const { customerId, lines } = placeOrderSchema.parse(body);
   const orderId = orderIdSchema.parse(id);
   const place: OrderCommand = { type: "PlaceOrder", orderId, customerId, orderedAt: body.orderedAt, lines };
   for (const command of [place, { type: "CancelOrder" } as const satisfies OrderCommand]) {
-    const idempotency = { key: command.type, digest: commandDigest(command.type, JSON.stringify(command)) };
-    const { outcome } = await handleCommand(store, orders, { id, command, origin: { correlationId: id }, idempotency });
+    const asSent = JSON.stringify(command);
+    const { outcome } = await latencies.of(() => {
+      const idempotency = { key: command.type, digest: commandDigest(command.type, asSent) };
+      return handleCommand(store, orders, { id, command, origin: { correlationId: id }, idempotency });
+    });
     if (outcome !== "accepted") throw new Error(`the command was ${outcome}`);
   }
 }
 
-async function readAndAppendTwice(client: EventStoreDBClient): Promise<void> {
+async function readAndAppendTwice(client: EventStoreDBClient, latencies: Latencies): Promise<void> {
   const id = randomUUID();
   const stream = `order-${id}`;
   const metadata = {
@@ -75,8 +79,11 @@ async function readAndAppendTwice(client: EventStoreDBClient): Promise<void> {
     ["OrderPlaced", placed, "no_stream"],
     ["OrderCancelled", cancelled, 0n],
   ] as const) {
-    await drained(client, stream);
-    await client.appendToStream(stream, jsonEvent({ id: randomUUID(), type, data, metadata }), { expectedRevision });
+    await latencies.of(async () => {
+      await drained(client, stream);
+      const event = jsonEvent({ id: randomUUID(), type, data, metadata });
+      await client.appendToStream(stream, event, { expectedRevision });
+    });
   }
 }
 

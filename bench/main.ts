@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: how fast the engine is, as ratios to the raw clients doing the same work on the same servers. A ratio
- * carries over to another machine better than a rate does; rates are printed beside it.
+ * carries over to another machine better than a rate does; rates are printed beside it. What has no raw counterpart is
+ * printed as a table.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { availableParallelism, cpus } from "node:os";
@@ -9,12 +10,14 @@ import { exitCodes, reportError } from "../local/cli/command-error.ts";
 import { availableEngine } from "../local/dynamodb/dynamodb-server.ts";
 import { compareBackFill } from "./back-fill.ts";
 import { compareCommands } from "./command.ts";
+import { contentionTable } from "./contention.ts";
 import { compareDelivery } from "./delivery.ts";
 import { fillOrderLog } from "./order-log.ts";
 import { Servers } from "./servers.ts";
 import { type Comparison, format } from "./side-by-side.ts";
+import { formatTable, type Table } from "./table.ts";
 
-const subjects = ["command", "delivery", "back-fill"] as const;
+const subjects = ["command", "contention", "delivery", "back-fill"] as const;
 type SubjectName = (typeof subjects)[number];
 
 interface Options {
@@ -28,12 +31,14 @@ interface Sizes {
   readonly rounds: number;
   /** Orders placed and cancelled in one run. */
   readonly commands: number;
+  /** How long each number of clients contends. */
+  readonly contentionSeconds: number;
   /** Orders in the log that delivery and back-fill read. */
   readonly orders: number;
 }
 
-const fullSizes: Sizes = { rounds: 5, commands: 300, orders: 3_000 };
-const quickSizes: Sizes = { rounds: 1, commands: 20, orders: 160 };
+const fullSizes: Sizes = { rounds: 5, commands: 300, contentionSeconds: 4, orders: 3_000 };
+const quickSizes: Sizes = { rounds: 1, commands: 20, contentionSeconds: 0.2, orders: 160 };
 
 const program = new Command("bench")
   .description("Measures the engine against the raw clients doing the same work, side by side in one run.")
@@ -51,8 +56,8 @@ const program = new Command("bench")
   .action(async (options: Options) => {
     const { asked, signal } = endAsked();
     try {
-      const comparisons = await Promise.race([measure(options), asked]);
-      if (comparisons !== undefined) print(comparisons, options);
+      const results = await Promise.race([measure(options), asked]);
+      if (results !== undefined) print(results, options);
     } catch (error) {
       reportError(error, options.json === true);
     }
@@ -72,13 +77,19 @@ try {
   process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
 }
 
-async function measure(options: Options): Promise<Comparison[]> {
-  const { rounds, commands, orders } = {
+interface Results {
+  readonly comparisons: Comparison[];
+  readonly tables: Table[];
+}
+
+async function measure(options: Options): Promise<Results> {
+  const { rounds, commands, contentionSeconds, orders } = {
     ...(options.quick === true ? quickSizes : fullSizes),
     ...(options.rounds === undefined ? {} : { rounds: options.rounds }),
   };
   const isWanted = (name: SubjectName): boolean => options.only === undefined || options.only === name;
   const comparisons: Comparison[] = [];
+  const tables: Table[] = [];
   const collect = async (measured: AsyncIterable<Comparison>): Promise<void> => {
     for await (const comparison of measured) {
       say(`${comparison.name}: ${comparison.ratio.toFixed(2)}x of raw`);
@@ -87,6 +98,11 @@ async function measure(options: Options): Promise<Comparison[]> {
   };
   if (isWanted("command")) {
     await withServers((servers) => collect(compareCommands(servers, commands, rounds)));
+  }
+  if (isWanted("contention")) {
+    await withServers(async (servers) => {
+      tables.push(await contentionTable(servers, [1, 2, 5, 10, 20, 50], contentionSeconds));
+    });
   }
   if (isWanted("delivery") || isWanted("back-fill")) {
     await withServers(async (servers) => {
@@ -98,7 +114,7 @@ async function measure(options: Options): Promise<Comparison[]> {
       if (isWanted("back-fill")) await collect(compareBackFill(servers, log, rounds));
     });
   }
-  return comparisons;
+  return { comparisons, tables };
 }
 
 /** Runs `work` with servers of its own: what one subject leaves in them must not slow the next. */
@@ -139,7 +155,7 @@ function endAsked(): { readonly asked: Promise<undefined>; readonly signal: () =
   return { asked: promise, signal: () => code };
 }
 
-function print(comparisons: readonly Comparison[], { json }: Options): void {
+function print({ comparisons, tables }: Results, { json }: Options): void {
   const machine = {
     processors: availableParallelism(),
     model: cpus()[0]?.model ?? "unknown",
@@ -147,12 +163,12 @@ function print(comparisons: readonly Comparison[], { json }: Options): void {
     dynamodb: availableEngine(),
   };
   if (json === true) {
-    console.log(JSON.stringify({ machine, comparisons }, null, 2));
+    console.log(JSON.stringify({ machine, comparisons, tables }, null, 2));
     return;
   }
   const { processors, model, node, dynamodb } = machine;
   console.log(`${processors} x ${model}, Node.js ${node}, embedded event store, ${dynamodb}\n`);
-  console.log(comparisons.map(format).join("\n"));
+  console.log([...comparisons.map(format), ...tables.map(formatTable)].join("\n"));
 }
 
 /** For people who wait; stdout is for results. */

@@ -2,11 +2,14 @@
  * Measures ours and the raw client doing the same work, turn about, several rounds in one run, and reports the median of
  * the rounds' ratios. Machines are noisy and differ; a ratio taken side by side repeats where a rate does not.
  */
+import { Latencies } from "./latencies.ts";
 
 /** Work that was done: so many commands, events or rows in so many seconds. */
 export interface Measured {
   readonly units: number;
   readonly seconds: number;
+  /** Of the single units, where the work has such. */
+  readonly latencies?: Latencies;
 }
 
 /** A subject ready to do its work once. */
@@ -32,12 +35,25 @@ export interface Comparison {
   readonly ratio: number;
   readonly lowest: number;
   readonly highest: number;
+  /** Of the single units of all rounds together. */
+  readonly latency?: { readonly p50: LatencyComparison; readonly p99: LatencyComparison };
 }
 
-/** Work that needs nothing made ready; `work` returns the units it did. */
-export function plainSubject(work: () => Promise<number>): Subject {
-  const prepared = { run: () => timed(work) };
-  return { prepare: () => Promise.resolve(prepared) };
+export interface LatencyComparison {
+  /** Milliseconds. */
+  readonly ours: number;
+  readonly raw: number;
+  /** ours / raw; below 1 is faster than raw. */
+  readonly ratio: number;
+}
+
+/** Work that needs nothing made ready; `work` returns the units it did, and notes how long each took. */
+export function plainSubject(work: (latencies: Latencies) => Promise<number>): Subject {
+  const run = async (): Promise<Measured> => {
+    const latencies = new Latencies();
+    return { ...(await timed(() => work(latencies))), latencies };
+  };
+  return { prepare: () => Promise.resolve({ run }) };
 }
 
 export async function timed(work: () => Promise<number>): Promise<Measured> {
@@ -54,20 +70,22 @@ export async function compare(
   ours: Subject,
   raw: Subject,
 ): Promise<Comparison> {
-  const rates: { ours: number; raw: number }[] = [];
+  const measured: { ours: Measured; raw: Measured }[] = [];
   for (let round = 0; round <= rounds; round += 1) {
-    let oursRate: number;
-    let rawRate: number;
+    let oursMeasured: Measured;
+    let rawMeasured: Measured;
     if (round % 2 === 0) {
-      oursRate = await rate(ours);
-      rawRate = await rate(raw);
+      oursMeasured = await measure(ours);
+      rawMeasured = await measure(raw);
     } else {
-      rawRate = await rate(raw);
-      oursRate = await rate(ours);
+      rawMeasured = await measure(raw);
+      oursMeasured = await measure(ours);
     }
-    if (round > 0) rates.push({ ours: oursRate, raw: rawRate });
+    if (round > 0) measured.push({ ours: oursMeasured, raw: rawMeasured });
   }
+  const rates = measured.map((pair) => ({ ours: rate(pair.ours), raw: rate(pair.raw) }));
   const ratios = rates.map((pair) => pair.ours / pair.raw);
+  const latency = compareLatencies(measured);
   return {
     name,
     unit,
@@ -77,24 +95,46 @@ export async function compare(
     ratio: median(ratios),
     lowest: Math.min(...ratios),
     highest: Math.max(...ratios),
+    ...(latency === undefined ? {} : { latency }),
   };
 }
 
+// Of all rounds together: one alone has too few units for its slowest hundredth to say much.
+function compareLatencies(measured: readonly { ours: Measured; raw: Measured }[]): Comparison["latency"] {
+  const ours = measured.flatMap((pair) => pair.ours.latencies ?? []);
+  const raw = measured.flatMap((pair) => pair.raw.latencies ?? []);
+  if (ours.length === 0 || raw.length === 0) return undefined;
+  const [oursOfAll, rawOfAll] = [Latencies.together(ours), Latencies.together(raw)];
+  const at = (percent: number): LatencyComparison => {
+    const [oursTook, rawTook] = [oursOfAll.percentile(percent), rawOfAll.percentile(percent)];
+    return { ours: oursTook, raw: rawTook, ratio: oursTook / rawTook };
+  };
+  return { p50: at(50), p99: at(99) };
+}
+
 export function format(comparison: Comparison): string {
-  const { name, unit, rounds, ours, raw, ratio, lowest, highest } = comparison;
+  const { name, unit, rounds, ours, raw, ratio, lowest, highest, latency } = comparison;
   const whole = (value: number): string => Math.round(value).toLocaleString("en");
   return [
     `${name}: ${ratio.toFixed(2)}x of raw`,
     `  ours ${whole(ours)} ${unit}/s, raw ${whole(raw)} ${unit}/s`,
     `  median of ${rounds} rounds, ratios from ${lowest.toFixed(2)} to ${highest.toFixed(2)}`,
+    ...(latency === undefined ? [] : [formatLatency("p50", latency.p50), formatLatency("p99", latency.p99)]),
   ].join("\n");
 }
 
-async function rate({ prepare }: Subject): Promise<number> {
+function formatLatency(name: string, { ours, raw, ratio }: LatencyComparison): string {
+  return `  ${name} ${ratio.toFixed(2)}x of raw: ours ${ours.toFixed(2)} ms, raw ${raw.toFixed(2)} ms`;
+}
+
+function rate({ units, seconds }: Measured): number {
+  return units / seconds;
+}
+
+async function measure({ prepare }: Subject): Promise<Measured> {
   const { run, clear } = await prepare();
   try {
-    const { units, seconds } = await run();
-    return units / seconds;
+    return await run();
   } finally {
     await clear?.();
   }

@@ -13,6 +13,7 @@ const main = join(import.meta.dirname, "../../bench/main.ts");
 const isProof = process.env["TIDEMARK_PROOF"] !== undefined;
 
 const rate = z.number().positive();
+const latency = z.strictObject({ ours: rate, raw: rate, ratio: rate });
 const outputSchema = z.strictObject({
   machine: z.strictObject({
     processors: z.int().positive(),
@@ -30,7 +31,11 @@ const outputSchema = z.strictObject({
       ratio: rate,
       lowest: rate,
       highest: rate,
+      latency: z.strictObject({ p50: latency, p99: latency }).optional(),
     }),
+  ),
+  tables: z.array(
+    z.strictObject({ name: z.string(), columns: z.array(z.string()), rows: z.array(z.array(z.string())) }),
   ),
 });
 
@@ -39,10 +44,11 @@ describe("npm run bench", () => {
     const only = isProof ? [] : ["--only", "back-fill"];
     const { code, stdout, stderr } = await run([process.execPath, main, "--quick", "--json", ...only]);
     expect(code, stderr).toBe(0);
-    const { comparisons } = outputSchema.parse(JSON.parse(stdout));
+    const { comparisons, tables } = outputSchema.parse(JSON.parse(stdout));
     const names = [
       "command over read + append, concurrency 1",
       "command over read + append, concurrency 8",
+      "command over read + append, concurrency 32",
       "delivery into sales-by-month over raw drain + same writes",
       "delivery into order-summary over raw drain + same writes",
       "back-fill of sales-by-month over the slower of raw read and raw batch write",
@@ -53,12 +59,22 @@ describe("npm run bench", () => {
       expect(Number.isFinite(ratio)).toBe(true);
       expect([lowest, highest]).toEqual([ratio, ratio]);
     }
+    const ofCommands = comparisons.filter(({ latency }) => latency !== undefined);
+    expect(ofCommands.map(({ name }) => name)).toEqual(names.filter((name) => isProof && name.startsWith("command")));
+    for (const { latency } of ofCommands) {
+      expect(latency?.p99.ours).toBeGreaterThanOrEqual(latency?.p50.ours ?? Infinity);
+    }
+    expect(tables.map(({ name }) => name)).toEqual(isProof ? ["commands to one aggregate"] : []);
+    for (const { columns, rows } of tables) {
+      expect(rows.map(([clients]) => clients)).toEqual(["1", "2", "5", "10", "20", "50"]);
+      for (const row of rows) expect(row).toHaveLength(columns.length);
+    }
   }, 120_000);
 
   it("refuses what it does not know, with the exit code for wrong usage", async () => {
     const unknown = await run([process.execPath, main, "--only", "nothing"]);
     expect(unknown.code).toBe(2);
-    expect(unknown.stderr).toContain("Allowed choices are command, delivery, back-fill.");
+    expect(unknown.stderr).toContain("Allowed choices are command, contention, delivery, back-fill.");
     expect((await run([process.execPath, main, "--rounds", "0"])).code).toBe(2);
     expect((await run([process.execPath, main, "--help"])).stdout).toContain("--quick");
   });
