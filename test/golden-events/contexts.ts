@@ -2,6 +2,7 @@
 import { billingEventTypes } from "../../domain/billing/events.ts";
 import { customersEventTypes } from "../../domain/customers/events.ts";
 import { logisticsEventTypes } from "../../domain/logistics/events.ts";
+import { orderToCashEventTypes } from "../../domain/order-to-cash/events.ts";
 import { orderingEventTypes } from "../../domain/ordering/events.ts";
 import type { EventTypes } from "../../engine/event-store/event-types.ts";
 
@@ -16,4 +17,5 @@ export const contexts: readonly ContextEvents[] = [
   { context: "customers", eventTypes: customersEventTypes },
   { context: "billing", eventTypes: billingEventTypes },
   { context: "logistics", eventTypes: logisticsEventTypes },
+  { context: "order-to-cash", eventTypes: orderToCashEventTypes },
 ];
