@@ -14,6 +14,7 @@ import type { Projection } from "../../../engine/views/projection.ts";
 import {
   changed,
   createCatalogTable,
+  type EventForTest,
   failing,
   faultyDynamoDB,
   newTable,
@@ -116,6 +117,38 @@ describe("a projector", () => {
     expect((await view.contents("live")).rows).toStrictEqual({
       [`${bad}/account`]: { sum: "text" },
       [`${good}/account`]: { sum: 2 },
+    });
+  });
+
+  it("reports a listed type in a newer version than it knows until the code is there that does; unlisted types it skips in any", async () => {
+    const view = await viewOf("live");
+    const [newer, unlistedOnly] = [newId(), newId()];
+    const atVersion = (event: EventForTest, schemaVersion: number) => ({ ...event, metadata: { schemaVersion } });
+    const events = [
+      ...(await views.append(`account-${newer}`, [
+        changed({ add: { sum: 1 } }),
+        atVersion(changed({ add: { sum: 2 } }), 2),
+        changed({ add: { sum: 4 } }),
+      ])),
+      ...(await views.append(`account-${unlistedOnly}`, [atVersion(unlisted, 9), changed({ add: { sum: 8 } })])),
+    ];
+    expect(await projectBatch(view.context, [view.projection], events)).toStrictEqual({
+      batchItemFailures: [{ itemIdentifier: `1@account-${newer}` }, { itemIdentifier: `2@account-${newer}` }],
+    });
+    expect((await view.contents("live")).rows).toStrictEqual({
+      [`${newer}/account`]: { sum: 1 },
+      [`${unlistedOnly}/account`]: { sum: 8 },
+    });
+    const { Changed, ...others } = view.projection.eventTypes;
+    if (Changed === undefined) throw new Error("the projection lists Changed");
+    const deployed = {
+      ...view.projection,
+      eventTypes: { ...others, Changed: { ...Changed, version: 2, upcasters: [(data: unknown) => data] } },
+    };
+    expect(await projectBatch(view.context, [deployed], events)).toStrictEqual(nothingFailed);
+    expect((await view.contents("live")).rows).toStrictEqual({
+      [`${newer}/account`]: { sum: 7 },
+      [`${unlistedOnly}/account`]: { sum: 8 },
     });
   });
 
