@@ -1,13 +1,32 @@
 /** The registry names every view once, and all versions of one. */
 import { expect, it } from "vitest";
+import { customerSummary } from "../../projections/customer-summary.ts";
+import { invoiceSummary } from "../../projections/invoice-summary.ts";
 import { orderSummary } from "../../projections/order-summary.ts";
+import { orderToCash } from "../../projections/order-to-cash.ts";
 import { projections, UnknownViewError, versionsOf, viewNames } from "../../projections/registry.ts";
 import { salesByMonth } from "../../projections/sales-by-month.ts";
+import { shipmentSummary } from "../../projections/shipment-summary.ts";
+
+const names = [
+  "order-summary",
+  "sales-by-month",
+  "customer-summary",
+  "invoice-summary",
+  "shipment-summary",
+  "order-to-cash",
+];
 
 it("knows the views and their versions", () => {
-  expect(viewNames).toStrictEqual(["order-summary", "sales-by-month"]);
-  expect(versionsOf("order-summary")).toStrictEqual([orderSummary]);
-  expect(versionsOf("sales-by-month")).toStrictEqual([salesByMonth]);
+  expect(viewNames).toStrictEqual(names);
+  expect(names.map(versionsOf)).toStrictEqual([
+    [orderSummary],
+    [salesByMonth],
+    [customerSummary],
+    [invoiceSummary],
+    [shipmentSummary],
+    [orderToCash],
+  ]);
 });
 
 it("has no version of a view twice: a generation could not tell which one writes it", () => {
@@ -16,7 +35,7 @@ it("has no version of a view twice: a generation could not tell which one writes
 });
 
 it("refuses a view that it does not know, and says which there are", () => {
-  const error = new UnknownViewError('there is no view "sales": use one of order-summary, sales-by-month');
+  const error = new UnknownViewError(`there is no view "sales": use one of ${names.join(", ")}`);
   expect(error.code).toBe("UNKNOWN_VIEW");
   expect(() => versionsOf("sales")).toThrow(error);
 });
