@@ -14,12 +14,13 @@ export async function importCustomer(
   { customerId, name, creditLimit }: SampleCustomer,
   signal: AbortSignal,
 ): Promise<void> {
-  const key = `import-${customerId}`;
   const what = `customer ${customerId}`;
-  const registering = { what, path: "/customers", key, body: { customerId, name, creditLimit } };
-  const registered = await api.post({ ...registering, answered: ["CUSTOMER_ALREADY_REGISTERED"] }, signal);
+  const registering = { what, path: "/customers", body: { customerId, name, creditLimit } };
+  const key = `import/customers/${customerId}`;
+  const registered = await api.post({ ...registering, key, answered: ["CUSTOMER_ALREADY_REGISTERED"] }, signal);
   if (registered.outcome === "done") return;
-  await api.post({ what, path: `/customers/${customerId}/set-credit-limit`, key, body: { creditLimit } }, signal);
+  const path = `/customers/${customerId}/set-credit-limit`;
+  await api.post({ what, path, key: `import${path}`, body: { creditLimit } }, signal);
 }
 
 /** How far a sale has come, as its process tells. */
@@ -34,7 +35,7 @@ export async function importSale(
   const { orderId } = order;
   const what = `order ${orderId}`;
   const progress = { what, path: `/order-to-cash/${orderId}`, schema: progressSchema };
-  await api.post({ what, path: "/orders", key: `import-${orderId}`, body: order }, signal);
+  await api.post({ what, path: "/orders", key: `import/orders/${orderId}`, body: order }, signal);
   if (shipment === undefined) {
     const isScheduled = (known: z.output<typeof progressSchema>): boolean =>
       known.progress === "schedule-shipment" || known.ended !== undefined;
@@ -55,6 +56,6 @@ export async function importSale(
       notYet: ["INVOICE_NOT_FOUND"],
     },
   ];
-  for (const step of steps) await api.post({ what, key: `import-${orderId}`, ...step }, signal);
+  for (const step of steps) await api.post({ what, key: `import${step.path}`, ...step }, signal);
   await api.get({ ...progress, until: ({ ended }) => ended !== undefined }, signal);
 }
