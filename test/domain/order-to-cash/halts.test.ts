@@ -149,6 +149,17 @@ describe("a process that is halted while its order is cancelled", () => {
     ]);
   });
 
+  it.each(["reserve-credit", "schedule-shipment", "issue-invoice"] satisfies Step[])(
+    "halts by what fails even then, because nobody knows what became of it: %s",
+    (step) => {
+      const stream = heard(...untilAsked[step], "withdrawn", failed(step));
+      given(orderToCashDecider, stream).thenState(
+        ({ halted }) => [halted?.request.step, halted?.code],
+        [step, "STREAM_DELETED"],
+      );
+    },
+  );
+
   it.each([
     {
       step: "reserve-credit",
