@@ -16,6 +16,9 @@ import { order } from "./orders.ts";
 
 const tablePrefix = `operations-${randomUUID().slice(0, 8)}-`;
 
+/** Of streams that these tests have none of. */
+const otherViews = ["customer-summary", "invoice-summary", "shipment-summary", "order-to-cash"];
+
 /** The context of an invocation that has so long to go. */
 const remaining = (milliseconds: number) => ({ getRemainingTimeInMillis: () => milliseconds });
 const plenty = remaining(120_000);
@@ -73,6 +76,7 @@ describe("the operations of a deployment", () => {
       views: [
         { view: "order-summary", outcome: each },
         { view: "sales-by-month", outcome: each },
+        ...otherViews.map((view) => ({ view, outcome: each })),
       ],
     });
     expect(await functions.prepare()).toStrictEqual(outcome("prepared"));
@@ -131,6 +135,7 @@ describe("the operations of a deployment", () => {
     expect(await functions.replay({ action: "resume" }, plenty)).toStrictEqual([
       { view: "order-summary", outcome: "nothing-to-resume" },
       { view: "sales-by-month", outcome: "nothing-to-resume" },
+      ...otherViews.map((view) => ({ view, outcome: "nothing-to-resume" })),
     ]);
     expect(await functions.replay({ view: "order-summary" }, remaining(0))).toStrictEqual({
       view: "order-summary",
@@ -139,6 +144,7 @@ describe("the operations of a deployment", () => {
     expect(await functions.replay({ action: "resume" }, plenty)).toMatchObject([
       { view: "order-summary", outcome: "live", verified: { rows: 3, guards: 3 } },
       { view: "sales-by-month", outcome: "nothing-to-resume" },
+      ...otherViews.map((view) => ({ view, outcome: "nothing-to-resume" })),
     ]);
   });
 
@@ -152,7 +158,7 @@ describe("the operations of a deployment", () => {
   });
 
   it.each([
-    [{ view: "no-such-view" }, "UNKNOWN_VIEW", "use one of order-summary, sales-by-month"],
+    [{ view: "no-such-view" }, "UNKNOWN_VIEW", `use one of order-summary, sales-by-month, ${otherViews.join(", ")}`],
     [{ view: "sales-by-month", from: "first" }, "POSITION_FORMAT", "give COMMIT/PREPARE"],
     [{ view: "sales-by-month", from: "987654321/987654321" }, "POSITION_UNKNOWN", "987654321/987654321"],
     [{ veiw: "sales-by-month" }, "REPLAY_REQUEST", 'give {"view": ...}'],
@@ -177,12 +183,14 @@ describe("the operations of a deployment", () => {
     expect(subscriptions).toMatchObject([
       { group: "tidemark-test-project-order-summary", ...ended },
       { group: "tidemark-test-project-sales-by-month", ...ended },
+      ...otherViews.map((view) => ({ group: `tidemark-test-project-${view}`, ...ended, acknowledged: 0 })),
+      { group: "tidemark-test-process-order-to-cash", ...ended },
     ]);
-    // Once for each view.
+    // Once for each view of orders, and for the process.
     expect([...invoked]).toStrictEqual([
-      ["order-first", 2],
-      ["order-second", 2],
-      ["order-third", 2],
+      ["order-first", 3],
+      ["order-second", 3],
+      ["order-third", 3],
     ]);
     const info = await store.client.getPersistentSubscriptionToAllInfo("tidemark-test-project-sales-by-month");
     expect(info.connections).toStrictEqual([]);

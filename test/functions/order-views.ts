@@ -1,7 +1,8 @@
-/** The views of the order domain, live and filled, as functions and commands find them: for tests that then damage them. */
+/** All views, live and filled, as functions and commands find them: for tests that then read or damage them. */
 import { randomUUID } from "node:crypto";
 import { DeleteItemCommand, type DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
-import { EventStore } from "../../engine/event-store/event-store.ts";
+import { expect } from "vitest";
+import { EventStore, type ExpectedRevision } from "../../engine/event-store/event-store.ts";
 import { startOfAll } from "../../engine/event-store/position.ts";
 import type { StoredEvent } from "../../engine/event-store/stored-event.ts";
 import { Catalog } from "../../engine/views/catalog.ts";
@@ -9,7 +10,7 @@ import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
 import { createGenerationTable } from "../../engine/views/generation-table.ts";
 import { type Item, rowItemKey } from "../../engine/views/item.ts";
 import { applyEvents } from "../../engine/views/live-writer.ts";
-import type { RowKey } from "../../engine/views/projection.ts";
+import { readsStream, type RowKey } from "../../engine/views/projection.ts";
 import { catalogTable } from "../../functions/dynamodb-connection.ts";
 import { type EventStoreServer, startEventStore } from "../../local/eventstoredb/event-store-server.ts";
 import { projections } from "../../projections/registry.ts";
@@ -51,16 +52,31 @@ export class OrderViews {
   async place(orderId: string): Promise<void> {
     const total = { amount: 1_200, currency: "USD" };
     const data = { orderId, customerId: "VINET", orderedAt: "1996-07-04T00:00:00.000Z", lines: [], total };
-    const event = { id: randomUUID(), type: "OrderPlaced", data, metadata: { schemaVersion: 1 } };
-    await this.store.append(`order-${orderId}`, "no_stream", [event]);
+    await this.append(`order-${orderId}`, [{ type: "OrderPlaced", data }]);
   }
 
+  /** Events of version 1, in a new stream unless `after` says behind which revision. */
+  async append(
+    stream: string,
+    events: readonly { readonly type: string; readonly data: unknown }[],
+    after: ExpectedRevision = "no_stream",
+  ): Promise<void> {
+    const stored = events.map(({ type, data }) => ({ id: randomUUID(), type, data, metadata: { schemaVersion: 1 } }));
+    expect(await this.store.append(stream, after, stored)).toMatchObject({ outcome: "appended" });
+  }
+
+  /** What subscriber and projectors do: every event so far is in the rows. */
   async deliver(): Promise<void> {
     const events: StoredEvent[] = [];
-    for await (const event of this.store.readAll()) if (event.stream.startsWith("order-")) events.push(event);
+    for await (const event of this.store.readAll()) events.push(event);
     for (const projection of projections) {
       const generation = { table: this.tableOf(projection.name), from: startOfAll };
-      await applyEvents({ dynamodb: this.dynamodb, eventStore: this.store, projection, generation }, events);
+      const writer = { dynamodb: this.dynamodb, eventStore: this.store, projection, generation };
+      const report = await applyEvents(
+        writer,
+        events.filter(({ stream }) => readsStream(projection, stream)),
+      );
+      expect(report.failures).toStrictEqual([]);
     }
   }
 

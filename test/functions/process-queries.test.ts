@@ -1,0 +1,240 @@
+/** What is asked of the processes of orders, on real servers: how far one is, and which deadlines are due. */
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { invoke, type TestAnswer } from "../engine/http/api-gateway.ts";
+import {
+  accepted,
+  factsOf,
+  noon,
+  noted,
+  passed,
+  processHistory,
+  refused,
+  type Telling,
+  usd,
+} from "../projections/process-histories.ts";
+import { OrderViews } from "./order-views.ts";
+
+describe("queries of processes", () => {
+  let views: OrderViews;
+  let functions: Awaited<ReturnType<typeof loadFunctions>>;
+
+  beforeAll(async () => {
+    views = await OrderViews.made(inject("dynamodbEndpoint"));
+    Object.assign(process.env, {
+      EVENTSTORE_CONNECTION_STRING: views.server.connectionString,
+      DYNAMODB_ENDPOINT: inject("dynamodbEndpoint"),
+      AWS_REGION: "eu-central-1",
+      TABLE_PREFIX: views.tablePrefix,
+      LOG_LEVEL: "silent",
+    });
+    functions = await loadFunctions();
+  });
+
+  afterAll(() => views.stop());
+
+  const tell = (orderId: string, tellings: readonly Telling[]): Promise<void> =>
+    views.append(`orderToCash-${orderId}`, processHistory(tellings).events);
+
+  describe("GET /order-to-cash/{orderId}", () => {
+    const request = (orderId: string) => ({ route: "GET /order-to-cash/{orderId}", pathParameters: { orderId } });
+    const get = (orderId: string): Promise<TestAnswer> => invoke(functions.getProcess, request(orderId));
+
+    const received = (orderId: string) => ({ orderId, customerId: "VINET", total: usd(9_000) });
+    const underWay = { carrier: "Speedy Express", freight: usd(1_000), dispatchedAt: "1996-07-16T00:00:00.000Z" };
+    const unpaid = { paid: usd(0), credited: usd(0) };
+
+    /** The answer's tag and body after the process was told all this. */
+    async function shown(orderId: string, tellings: readonly Telling[]): Promise<object> {
+      await tell(orderId, tellings);
+      await views.deliver();
+      const { status, headers, body } = await get(orderId);
+      return { status, etag: headers["etag"], body };
+    }
+
+    const scheduled = (orderId: string): Telling[] => {
+      const { received, planned } = factsOf(orderId);
+      return [noted(received), accepted, accepted, accepted, noted(planned)];
+    };
+    const invoiced = (orderId: string): Telling[] => {
+      const { dispatched, invoiced } = factsOf(orderId);
+      return [...scheduled(orderId), noted(dispatched), accepted, noted(invoiced)];
+    };
+
+    it("shows a process at its beginning, with the request that has no answer yet", async () => {
+      expect(await shown("begun", [noted(factsOf("begun").received)])).toStrictEqual({
+        status: 200,
+        etag: '"1"',
+        body: {
+          ...received("begun"),
+          progress: "received",
+          ...unpaid,
+          work: { state: "pending", step: "reserve-credit", since: noon },
+          revision: "1",
+        },
+      });
+    });
+
+    it("shows the deadline that runs, and that it has passed", async () => {
+      const dueAt = "2026-03-15T12:00:00.000Z";
+      const body = { ...received("scheduled"), progress: "schedule-shipment", ...unpaid };
+      expect(await shown("scheduled", scheduled("scheduled"))).toStrictEqual({
+        status: 200,
+        etag: '"8"',
+        body: { ...body, deadline: { name: "dispatch", state: "running", dueAt }, revision: "8" },
+      });
+      expect(await shown("late", [...scheduled("late"), passed("dispatch")])).toStrictEqual({
+        status: 200,
+        etag: '"9"',
+        body: {
+          ...body,
+          orderId: "late",
+          deadline: { name: "dispatch", state: "passed", dueAt },
+          revision: "9",
+        },
+      });
+    });
+
+    it("shows what is invoiced, paid, credited and open", async () => {
+      const { paid, credited, delivered } = factsOf("open");
+      const tellings = [noted(paid(4_000, 6_000)), noted(delivered), noted(credited(500, 0, 5_500))];
+      expect(await shown("open", [...invoiced("open"), ...tellings])).toMatchObject({
+        body: {
+          ...received("open"),
+          progress: "issue-invoice",
+          ...underWay,
+          deliveredAt: "1996-07-19T00:00:00.000Z",
+          invoiced: usd(10_000),
+          paid: usd(4_000),
+          credited: usd(500),
+          open: usd(5_500),
+          deadline: { name: "payment", state: "running", dueAt: "2026-03-31T12:00:00.000Z" },
+        },
+      });
+    });
+
+    it("shows nothing as open of an invoice that was withdrawn", async () => {
+      const { invoiceWithdrawn } = factsOf("withdrawn");
+      expect(await shown("withdrawn", [...invoiced("withdrawn"), noted(invoiceWithdrawn)])).toMatchObject({
+        body: { invoiced: usd(0), ...unpaid, open: usd(0) },
+      });
+    });
+
+    it("shows how a process ended, and nothing of work or deadlines any more", async () => {
+      const { lost } = factsOf("lost");
+      const tellings = [...invoiced("lost"), noted(lost), accepted, accepted];
+      const credited = noted(factsOf("lost").credited(10_000, 0, 0));
+      const answer = await shown("lost", [...tellings, credited, accepted]);
+      expect(answer).toMatchObject({ status: 200 });
+      const { body } = await get("lost");
+      const { revision, ...process } = body as { revision: string };
+      expect(answer).toMatchObject({ etag: `"${revision}"` });
+      expect(process).toStrictEqual({
+        ...received("lost"),
+        progress: "release-credit",
+        ...underWay,
+        failure: "lost: fell into the sea",
+        ended: "cancelled",
+        invoiced: usd(10_000),
+        paid: usd(0),
+        credited: usd(10_000),
+        open: usd(0),
+      });
+    });
+
+    it("shows why a process is halted, and its tag is good for the If-Match of a retry", async () => {
+      const halted = [noted(factsOf("halted").received), accepted, accepted, refused("NOT_KNOWN", "what is that?")];
+      expect(await shown("halted", halted)).toStrictEqual({
+        status: 200,
+        etag: '"6"',
+        body: {
+          ...received("halted"),
+          progress: "confirm-order",
+          ...unpaid,
+          work: { state: "halted", step: "schedule-shipment", since: noon, code: "NOT_KNOWN", reason: "what is that?" },
+          revision: "6",
+        },
+      });
+      const retry = (tag: string): Promise<TestAnswer> =>
+        invoke(functions.retry, {
+          route: "POST /order-to-cash/{orderId}/retry",
+          pathParameters: { orderId: "halted" },
+          headers: { "if-match": tag },
+        });
+      expect(await retry('"5"')).toMatchObject({ status: 412 });
+      expect(await retry('"6"')).toMatchObject({ status: 200 });
+      await views.deliver();
+      expect((await get("halted")).body).toStrictEqual({
+        ...received("halted"),
+        progress: "schedule-shipment",
+        ...unpaid,
+        revision: "9",
+      });
+    });
+
+    it("is a 404 for an unknown order, and for one of which only other facts are known", async () => {
+      const answer = (orderId: string) => ({
+        status: 404,
+        body: { code: "PROCESS_NOT_FOUND", detail: `there is no process for order ${orderId}` },
+      });
+      expect(await get("unknown")).toMatchObject(answer("unknown"));
+      await tell("early", [noted(factsOf("early").dispatched)]);
+      await views.deliver();
+      expect(await get("early")).toMatchObject(answer("early"));
+      expect(await get("_guard#x")).toMatchObject({ status: 400, body: { errors: [{ field: "orderId" }] } });
+    });
+  });
+
+  describe("the deadlines that are due", () => {
+    const now = "2031-06-15T12:00:00.000Z";
+
+    /** Planned 14 days before its dispatch is due. */
+    async function due(orderId: string, dueAt: string): Promise<void> {
+      const recordedAt = new Date(Date.parse(dueAt) - 14 * 86_400_000).toISOString();
+      const { received, planned } = factsOf(orderId, recordedAt);
+      await tell(orderId, [noted(received), noted(planned)]);
+    }
+
+    const collected = async (at: string): Promise<{ id: string; key: string; input: unknown }[]> => {
+      const found: { id: string; key: string; input: unknown }[] = [];
+      for await (const deadline of functions.dueAt(functions.views().reader, at)) found.push(deadline);
+      return found;
+    };
+
+    it("are those whose time has come, earliest first, on all pages, and none of the future or the past", async () => {
+      const earlier = Array.from({ length: 205 }, (_, index) => ({
+        id: `due-${index}`,
+        // Neither in the order of their ids nor of their events.
+        dueAt: new Date(Date.parse("2031-06-01T00:00:00.000Z") + ((index * 89) % 205) * 60_000).toISOString(),
+      }));
+      for (const { id, dueAt } of earlier) await due(id, dueAt);
+      await due("due-now", now);
+      await due("due-later", "2031-06-15T12:00:00.001Z");
+      const { received, planned } = factsOf("fired", "2030-01-01T00:00:00.000Z");
+      await tell("fired", [noted(received), noted(planned), passed("dispatch", "2031-01-01T00:00:00.000Z")]);
+      await views.deliver();
+      // Those of the tests above are due as well by then.
+      const found = (await collected(now)).filter(({ id }) => id.startsWith("due-") || id === "fired");
+      const expected = [...earlier.toSorted((left, right) => (left.dueAt < right.dueAt ? -1 : 1))];
+      expect(found).toStrictEqual(
+        [...expected, { id: "due-now", dueAt: now }].map(({ id, dueAt }) => ({
+          id,
+          input: { type: "PassDeadline", name: "dispatch", dueAt, at: now },
+          key: `dispatch:${dueAt}`,
+        })),
+      );
+    });
+
+    it("are none before any is due", async () => {
+      expect(await collected("2026-03-01T00:00:00.000Z")).toStrictEqual([]);
+    });
+  });
+});
+
+async function loadFunctions() {
+  return {
+    views: (await import("../../functions/dynamodb-connection.ts")).views,
+    getProcess: (await import("../../functions/get-order-to-cash.ts")).handler,
+    retry: (await import("../../functions/order-to-cash.ts")).handler,
+    dueAt: (await import("../../functions/fire-deadlines.ts")).dueAt,
+  };
+}
