@@ -79,7 +79,8 @@ describe("the alarms", () => {
       .map(({ Dimensions: [dimension] }) => dimension?.Value.replace("tidemark-dev-", ""));
     const projectors = [...functionsOf(template).keys()].filter((name) => name.startsWith("project-"));
     expect(projectors.length).toBeGreaterThan(0);
-    expect(watched.sort()).toStrictEqual([...projectors, "check", "replay", "subscriber"].sort());
+    const others = ["check", "fire-deadlines", "process-order-to-cash", "replay", "subscriber", "write-snapshots"];
+    expect(watched.sort()).toStrictEqual([...projectors, ...others].sort());
   });
 
   it("name functions that are deployed, and metrics that Lambda or a log's filter makes", () => {
@@ -105,7 +106,7 @@ describe("the alarms", () => {
 
   it("look back over a whole interval of the schedule and a whole run, whose numbers arrive when it has ended", async () => {
     const intervals = await schedules();
-    expect([...intervals.keys()].sort()).toStrictEqual(["check", "replay", "subscriber"]);
+    expect([...intervals.keys()].sort()).toStrictEqual(["check", "fire-deadlines", "replay", "subscriber"]);
     for (const { AlarmName, Dimensions, MetricName, Period, EvaluationPeriods } of alarms()) {
       const name = Dimensions[0]?.Value.replace("tidemark-dev-", "") ?? "";
       const interval = intervals.get(name);
@@ -122,23 +123,31 @@ describe("the alarms", () => {
     expect(alarm("views-drifted")).toMatchObject({ Period: 86_400, EvaluationPeriods: 1, TreatMissingData: "ignore" });
   });
 
-  it.each(["subscriber-not-running", "views-not-checked"])("take silence for a failure: %s", (name) => {
-    expect(alarm(name)).toMatchObject({
-      MetricName: "Invocations",
-      ComparisonOperator: "LessThanThreshold",
-      TreatMissingData: "breaching",
-    });
-  });
+  it.each(["deadlines-not-watched", "subscriber-not-running", "views-not-checked"])(
+    "take silence for a failure: %s",
+    (name) => {
+      expect(alarm(name)).toMatchObject({
+        MetricName: "Invocations",
+        ComparisonOperator: "LessThanThreshold",
+        TreatMissingData: "breaching",
+      });
+    },
+  );
 
-  it("see an event that is not applied, which is no error of the function, by the words that its log has for it", async () => {
-    const text = await readFile(join(import.meta.dirname, "../../engine/delivery/project-batch.ts"), "utf8");
-    expect(text).toContain('"event not applied"');
-    const groups = propertiesOf("AWS::Logs::MetricFilter")
+  it.each([
+    { words: "event not applied", writer: "delivery/project-batch.ts", of: /^project-/, alarmed: "events-not-applied" },
+    { words: "process not told", writer: "processes/process-batch.ts", of: /^process-/, alarmed: "processes-not-told" },
+  ])("see a batch that was not done whole, which is no error of the function, by its log: $words", async (seen) => {
+    const { words, writer, of, alarmed } = seen;
+    expect(await readFile(join(import.meta.dirname, "../../engine", writer), "utf8")).toContain(`"${words}"`);
+    const filters = propertiesOf("AWS::Logs::MetricFilter")
       .map((properties) => filterSchema.parse(properties))
-      .filter(({ FilterPattern }) => FilterPattern === '{ $.msg = "event not applied" }')
-      .map(({ LogGroupName }) => template.Resources[LogGroupName.Ref]?.Properties["LogGroupName"]);
-    const projectors = [...functionsOf(template).keys()].filter((name) => name.startsWith("project-"));
-    expect(groups.sort()).toStrictEqual(projectors.map((name) => `/aws/lambda/tidemark-dev-${name}`).sort());
+      .filter(({ FilterPattern }) => FilterPattern === `{ $.msg = "${words}" }`);
+    const groups = filters.map(({ LogGroupName: { Ref } }) => template.Resources[Ref]?.Properties["LogGroupName"]);
+    const writing = [...functionsOf(template).keys()].filter((name) => of.test(name));
+    expect(groups.sort()).toStrictEqual(writing.map((name) => `/aws/lambda/tidemark-dev-${name}`).sort());
+    const metrics = filters.map(({ MetricTransformations: [{ MetricName }] }) => MetricName);
+    expect([...new Set(metrics)]).toStrictEqual([alarm(alarmed)?.MetricName]);
   });
 
   it("watch that the subscriber runs where it is scheduled", () => {
@@ -167,7 +176,12 @@ describe("the alarms of a stage whose subscriber is a container and whose operat
       .parse(template.Conditions["SubscriberIsScheduled"]);
     expect(compared).toStrictEqual(["scheduled: false", "scheduled: true"]);
     const rules = Object.values(template.Resources).filter(({ Type }) => Type === "AWS::Events::Rule");
-    expect(rules.map(({ Properties }) => Properties["State"]).sort()).toStrictEqual(["DISABLED", "ENABLED", "ENABLED"]);
+    expect(rules.map(({ Properties }) => Properties["State"]).sort()).toStrictEqual([
+      "DISABLED",
+      "ENABLED",
+      "ENABLED",
+      "ENABLED",
+    ]);
   });
 
   it("are told to that topic", () => {

@@ -13,6 +13,12 @@ import { run } from "../system/started-system.ts";
 const execute = promisify(execFile);
 const project = join(import.meta.dirname, "../..");
 
+const commands = ["ordering", "customers", "billing", "logistics", "order-to-cash"];
+const queries = [
+  ...["get-order", "list-orders", "get-customer", "get-invoice", "list-invoices", "get-shipment"],
+  ...["get-order-to-cash", "sales-by-month"],
+];
+
 const serviceSchema = z.object({
   functions: z.record(
     z.string(),
@@ -72,7 +78,8 @@ describe("the packaged service", () => {
       await writeFile(bundle, content);
       bundles.set(name, bundle);
     }
-  }, 120_000);
+    // Two dozen bundles, on a machine that may be busy with other tests.
+  }, 400_000);
 
   afterAll(async () => {
     await rm(output, { recursive: true, force: true });
@@ -126,7 +133,7 @@ describe("the packaged service", () => {
   });
 
   it("lets query functions read by key and by index, and neither scan nor write", () => {
-    for (const name of ["get-order", "list-orders", "sales-by-month"]) {
+    for (const name of queries) {
       const role = template.Resources[functions[name]?.role ?? ""]?.Properties;
       const actions = statementSchema
         .parse(role)
@@ -159,16 +166,13 @@ describe("the packaged service", () => {
   });
 
   it.each([
-    ["place-order", { "@aws-sdk": false, "esdb://": true }],
-    ["cancel-order", { "@aws-sdk": false, "esdb://": true }],
-    ["get-order", { "@aws-sdk": true, "esdb://": false }],
-    ["list-orders", { "@aws-sdk": true, "esdb://": false }],
-    ["sales-by-month", { "@aws-sdk": true, "esdb://": false }],
-  ])("bundles into %s only the client that it needs", async (name, needs) => {
+    ...commands.map((name) => ({ name, needs: { dynamodb: false, eventStore: true } })),
+    ...queries.map((name) => ({ name, needs: { dynamodb: true, eventStore: false } })),
+  ])("bundles into $name only the client that it needs", async ({ name, needs }) => {
     const code = await readFile(bundles.get(name) ?? "", "utf8");
     const has = {
-      "@aws-sdk": code.includes("DynamoDB_20120810"),
-      "esdb://": code.includes("event_store.client.streams"),
+      dynamodb: code.includes("DynamoDB_20120810"),
+      eventStore: code.includes("event_store.client.streams"),
     };
     expect(has).toStrictEqual(needs);
     expect(code).not.toContain("AWSLambda:Invoke");

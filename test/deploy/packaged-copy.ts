@@ -8,7 +8,10 @@ import { z } from "zod";
 
 const execute = promisify(execFile);
 const project = join(import.meta.dirname, "../..");
-const packaged = [...["deploy", "functions", "local/cli"], ...["package.json", "serverless.yml", "tsconfig.json"]];
+const packaged = [
+  ...["deploy", "domain", "functions", "local/cli"],
+  ...["package.json", "package-lock.json", "serverless.yml", "tsconfig.json"],
+];
 
 const templateSchema = z.object({
   Conditions: z.record(z.string(), z.unknown()).default({}),
@@ -55,6 +58,7 @@ export async function templateWith(...edits: readonly Edit[]): Promise<Template>
 /** A template says nothing of what the functions do, and bundling them takes long. */
 async function emptyFunctions(directory: string): Promise<void> {
   for (const file of await readdir(directory)) {
+    if (!file.endsWith(".ts")) continue;
     await writeFile(join(directory, file), "export const handler = (): undefined => undefined;\n");
   }
 }

@@ -4,7 +4,16 @@ import { z } from "zod";
 import { functionsOf, type Template, templateWith } from "./packaged-copy.ts";
 
 const vpcPolicy = "AWSLambdaVPCAccessExecutionRole";
-const queries = ["get-order", "list-orders", "sales-by-month"];
+const queries = [
+  "get-order",
+  "list-orders",
+  "get-customer",
+  "get-invoice",
+  "list-invoices",
+  "get-shipment",
+  "get-order-to-cash",
+  "sales-by-month",
+];
 const filledIn = `  eventStoreVpc:
     securityGroupIds: [sg-0123456789abcdef0]
     subnetIds: [subnet-0123456789abcdef0, subnet-0fedcba9876543210]`;
