@@ -64,7 +64,7 @@ export function stoodFor(remembered: RememberedKey, digest: string): boolean {
 export class RecentKeys {
   readonly #limit: number;
   /** Noted here, oldest first; they are newer than all of `#before`. */
-  readonly #keys = new Map<string, { readonly digest: string; readonly revision: bigint }>();
+  #keys = new Map<string, { readonly digest: string; readonly revision: bigint }>();
   readonly #before: PackedKeys;
 
   /** `before`: what {@link pack} gave when the stream was shorter. */
@@ -88,6 +88,13 @@ export class RecentKeys {
 
   find(key: string): RememberedKey | undefined {
     return this.#keys.get(key) ?? this.#findBefore(key);
+  }
+
+  /** The same memory, which goes on by itself from here. */
+  copy(): RecentKeys {
+    const copy = new RecentKeys(this.#limit, this.#before);
+    copy.#keys = new Map(this.#keys);
+    return copy;
   }
 
   /** What is remembered, for a snapshot. */

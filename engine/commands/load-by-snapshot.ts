@@ -1,18 +1,16 @@
 /**
  * Loads an aggregate that has snapshots. The end of the stream is read first, a page of it, and a short stream is loaded with
- * that. Only for a longer one the snapshot is read, and only what follows it is folded. A snapshot that this process has
- * used before is used again without reading it.
+ * that. Only for a longer one the snapshot is read, and only what follows it is folded.
  *
  * No snapshot changes what is loaded. It must belong to this very stream as it is now: the event that it was made at stands
  * where it stood, and the stream begins where it began. Else the stream is folded from its beginning.
  */
 import type { EventStore } from "../event-store/event-store.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
-import { knownSnapshots } from "../snapshots/known-snapshots.ts";
-import { everyEventsOf, pageEvents, type Reading, type SnapshotPolicy } from "../snapshots/snapshot-policy.ts";
+import { pageEvents, type Reading, type SnapshotPolicy } from "../snapshots/snapshot-policy.ts";
 import { readSnapshot } from "../snapshots/snapshot-stream.ts";
 import type { IgnoredSnapshot, SnapshotUse } from "../snapshots/snapshot-use.ts";
-import { isMarked, type Snapshot } from "../snapshots/snapshot.ts";
+import { type EventMark, isMarked, type Snapshot } from "../snapshots/snapshot.ts";
 import type { Aggregate, AggregateEvent, AggregateRejection } from "./aggregate.ts";
 import { foldStored, type Loaded } from "./fold.ts";
 import { RecentKeys, rememberedKeys } from "./idempotency.ts";
@@ -25,67 +23,51 @@ export async function loadBySnapshot<State, Command, Event extends AggregateEven
   stream: string,
   nothing: Loaded<State>,
 ): Promise<Loaded<State>> {
-  const known = await loadByKnown(eventStore, aggregate, policy, stream);
-  if (known !== undefined) return known;
-
   const page = await eventStore.lastEvents(stream, pageEvents);
   if (page.length < pageEvents || page.at(0)?.revision === 0n) return foldStored(aggregate, nothing, page);
-
-  const [answer, first] = await Promise.all([
-    readSnapshot(eventStore, policy, stream),
-    firstRevision(eventStore, stream),
-  ]);
-  if (answer.snapshot === "found") {
-    const { found, size } = answer;
-    const following = from(eventStore, stream, found.madeAt.revision, page);
-    const { value: madeAt } = await following.next();
-    const verdict = judge(found, madeAt ?? undefined, first);
-    if (verdict === "usable") {
-      const loaded = await foldStored(aggregate, restored(found), following);
-      if (loaded.reading.events < everyEventsOf(policy)) knownSnapshots(eventStore).set(policy, stream, found, size);
-      return loaded;
-    }
-    await following.return();
-    return foldAll({ snapshot: "ignored", why: verdict });
-  }
-  return foldAll(answer);
-
-  function foldAll(snapshot: SnapshotUse): Promise<Loaded<State>> {
-    const start = { ...nothing, reading: { ...nothing.reading, snapshot } };
-    return foldStored(aggregate, start, eventStore.readStream(stream));
-  }
+  return loadLong(eventStore, aggregate, policy, stream, nothing, page);
 }
 
-/** By the snapshot that was used here before; nothing if there is none, or a newer one should be there, or it has become useless. */
-async function loadByKnown<State, Command, Event extends AggregateEvent, Refusal extends AggregateRejection>(
+/** By the snapshot, if there is one to use; `page` are the last events. */
+async function loadLong<State, Command, Event extends AggregateEvent, Refusal extends AggregateRejection>(
   eventStore: EventStore,
   aggregate: Aggregate<State, Command, Event, Refusal>,
   policy: SnapshotPolicy<State>,
   stream: string,
-): Promise<Loaded<State> | undefined> {
-  const known = knownSnapshots(eventStore);
-  const snapshot = known.get(policy, stream);
-  if (snapshot === undefined) return undefined;
-  const every = everyEventsOf(policy);
-  const most = every + pageEvents;
-  const [[madeAt, ...following], first] = await Promise.all([
-    collect(eventStore.readStream(stream, snapshot.madeAt.revision, BigInt(most))),
+  nothing: Loaded<State>,
+  page: readonly StoredEvent[],
+): Promise<Loaded<State>> {
+  const foldAll = (snapshot: SnapshotUse): Promise<Loaded<State>> => {
+    const start = { ...nothing, reading: { ...nothing.reading, snapshot } };
+    return foldStored(aggregate, start, eventStore.readStream(stream));
+  };
+  const [answer, first] = await Promise.all([
+    readSnapshot(eventStore, policy, stream),
     firstRevision(eventStore, stream),
   ]);
-  const isUsable = following.length < most - 1 && judge(snapshot, madeAt, first) === "usable";
-  if (!isUsable || following.length >= every) known.delete(stream);
-  return isUsable ? foldStored(aggregate, restored(snapshot), following) : undefined;
+  if (answer.snapshot !== "found") return foldAll(answer);
+  const { found } = answer;
+  const following = from(eventStore, stream, found.madeAt.revision, page);
+  const { value: madeAt } = await following.next();
+  const verdict = judge(found.madeAt, found.first, madeAt ?? undefined, first);
+  if (verdict === "usable") return foldStored(aggregate, restored(found), following);
+  await following.return();
+  return foldAll({ snapshot: "ignored", why: verdict });
 }
 
-/** Whether the stream, which has `madeAt` at the snapshot's revision or behind it, is the one that the snapshot was made of. */
-function judge(
-  snapshot: Snapshot<unknown>,
-  madeAt: StoredEvent | undefined,
+/**
+ * Whether something made at an event, of a stream that began at `first`, is of the stream which now begins at `firstNow` and
+ * has `event` where that one was, or behind it.
+ */
+export function judge(
+  madeAt: EventMark,
   first: bigint | undefined,
+  event: StoredEvent | undefined,
+  firstNow: bigint | undefined,
 ): "usable" | IgnoredSnapshot {
-  if (madeAt === undefined) return "ahead";
-  if (first !== snapshot.first || madeAt.revision !== snapshot.madeAt.revision) return "truncated";
-  return isMarked(snapshot.madeAt, madeAt) ? "usable" : "other-history";
+  if (event === undefined) return "ahead";
+  if (firstNow !== first || event.revision !== madeAt.revision) return "truncated";
+  return isMarked(madeAt, event) ? "usable" : "other-history";
 }
 
 function restored<State>({ state, keys, madeAt, first }: Snapshot<State>): Loaded<State> {
@@ -105,12 +87,12 @@ async function* from(
   yield* place === -1 ? eventStore.readStream(stream, revision) : page.slice(place);
 }
 
-async function firstRevision(eventStore: EventStore, stream: string): Promise<bigint | undefined> {
+export async function firstRevision(eventStore: EventStore, stream: string): Promise<bigint | undefined> {
   const [first] = await collect(eventStore.readStream(stream, 0n, 1n));
   return first?.revision;
 }
 
-async function collect(events: AsyncIterable<StoredEvent>): Promise<StoredEvent[]> {
+export async function collect(events: AsyncIterable<StoredEvent>): Promise<StoredEvent[]> {
   const collected: StoredEvent[] = [];
   for await (const event of events) collected.push(event);
   return collected;

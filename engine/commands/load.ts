@@ -1,14 +1,14 @@
 import type { EventStore } from "../event-store/event-store.ts";
 import type { Aggregate, AggregateEvent, AggregateRejection } from "./aggregate.ts";
 import { foldStored, type Loaded, nothingLoaded } from "./fold.ts";
-import { loadBySnapshot } from "./load-by-snapshot.ts";
+import { loadKnown } from "./load-known.ts";
 
 export type { Loaded } from "./fold.ts";
 
 /**
  * Folds the events after `loaded` into it, one at a time as they arrive: `evolve` sees each once, and no more than one is
  * held. The keys of `loaded` go on in the result. Where nothing is loaded and the aggregate has snapshots, a long stream is
- * read from its snapshot on (`load-by-snapshot.ts`), with the same result. Throws the errors of the event store, among them
+ * read from its snapshot on, or from where this process has read it to before (`load-known.ts`), with the same result. Throws the errors of the event store, among them
  * EventNotUnderstoodError for a type or version that this code does not know: deciding on half a history would be a guess.
  */
 export async function load<State, Command, Event extends AggregateEvent, Refusal extends AggregateRejection>(
@@ -33,5 +33,5 @@ function loadMore<State, Command, Event extends AggregateEvent, Refusal extends 
   if (revision !== "no_stream") return foldStored(aggregate, loaded, eventStore.readStream(stream, revision + 1n));
   const { snapshots } = aggregate;
   if (snapshots === undefined) return foldStored(aggregate, loaded, eventStore.readStream(stream));
-  return loadBySnapshot(eventStore, aggregate, snapshots, stream, loaded);
+  return loadKnown(eventStore, aggregate, snapshots, stream, loaded);
 }

@@ -30,12 +30,7 @@ export interface EventMark {
 
 /** A snapshot, or why there is none to use. */
 export type FoundSnapshot<State> =
-  | {
-      readonly snapshot: "found";
-      readonly found: Snapshot<State>;
-      /** Length of it as text. */
-      readonly size: number;
-    }
+  | { readonly snapshot: "found"; readonly found: Snapshot<State> }
   | Extract<SnapshotUse, { readonly snapshot: "none" | "ignored" }>;
 
 export function markOf({ revision, id, recordedAt }: StoredEvent): EventMark {
@@ -80,7 +75,7 @@ export function snapshotData<State>(
     state: format.write(state),
     keys: keys.toString("base64"),
   };
-  return { ...content, checksum: checksumOf(checkedText(content)) };
+  return { ...content, checksum: checksumOf(content) };
 }
 
 export function readSnapshotData<State>(
@@ -93,14 +88,13 @@ export function readSnapshotData<State>(
   const { checksum, ...content } = parsed.data;
   if (content.stream !== stream) return { snapshot: "ignored", why: "of-another-stream" };
   if (content.fingerprint !== fingerprint) return { snapshot: "ignored", why: "stale" };
-  const text = checkedText(content);
   const keys = Buffer.from(content.keys, "base64");
-  if (checksum !== checksumOf(text) || !arePackedKeys(keys)) return { snapshot: "ignored", why: "damaged" };
+  if (checksum !== checksumOf(content) || !arePackedKeys(keys)) return { snapshot: "ignored", why: "damaged" };
   const { eventId, recordedAt } = content;
   const madeAt = { revision: BigInt(content.revision), eventId, recordedAt };
   try {
     const found = { state: format.read(content.state), keys, madeAt, first: BigInt(content.first) };
-    return { snapshot: "found", found, size: text.length };
+    return { snapshot: "found", found };
   } catch {
     return { snapshot: "ignored", why: "damaged" };
   }
@@ -109,12 +103,9 @@ export function readSnapshotData<State>(
 /** Raised when the engine comes to mean something else by a snapshot's content; those of before are then damaged ones. */
 const contentVersion = 1;
 
-/** What the checksum covers. JSON that was read back is written as it was. */
-function checkedText(content: Omit<Content, "checksum">): string {
+/** Of JSON as it is written; JSON that was read back is written the same. */
+function checksumOf(content: Omit<Content, "checksum">): string {
   const { stream, first, revision, eventId, recordedAt, fingerprint, state, keys } = content;
-  return JSON.stringify([contentVersion, stream, first, revision, eventId, recordedAt, fingerprint, state, keys]);
-}
-
-function checksumOf(text: string): string {
+  const text = JSON.stringify([contentVersion, stream, first, revision, eventId, recordedAt, fingerprint, state, keys]);
   return createHash("sha256").update(text, "utf8").digest("hex");
 }

@@ -4,7 +4,8 @@
  * the place of a newer one.
  */
 import type { Aggregate, AggregateEvent, AggregateRejection } from "../commands/aggregate.ts";
-import { load } from "../commands/load.ts";
+import { nothingLoaded } from "../commands/fold.ts";
+import { loadBySnapshot } from "../commands/load-by-snapshot.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { isWorthWriting } from "./snapshot-policy.ts";
 import { appendSnapshot, lastSnapshotRevision } from "./snapshot-stream.ts";
@@ -33,7 +34,10 @@ export function snapshotWriters<State, Command, Event extends AggregateEvent, Re
   if (snapshots === undefined) return [];
   const write = async (eventStore: EventStore, stream: string): Promise<SnapshotOutcome> => {
     const expected = await lastSnapshotRevision(eventStore, stream);
-    const { state, keys, first, last, reading } = await load(eventStore, aggregate, stream);
+    // From the store alone: how much has come since the snapshot in it is the question.
+    const nothing = nothingLoaded(aggregate.decider.initialState);
+    const loaded = await loadBySnapshot(eventStore, aggregate, snapshots, stream, nothing);
+    const { state, keys, first, last, reading } = loaded;
     if (first === undefined || last === undefined || !isWorthWriting(snapshots, reading)) {
       return { outcome: "not-needed" };
     }

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nothingLoaded } from "../../../engine/commands/fold.ts";
 import { handleLoaded } from "../../../engine/commands/handle-command.ts";
+import { KnownStates } from "../../../engine/commands/known-states.ts";
 import { load } from "../../../engine/commands/load.ts";
 import { EventNotUnderstoodError, StreamDeletedError } from "../../../engine/event-store/errors.ts";
 import { EventStore } from "../../../engine/event-store/event-store.ts";
@@ -18,6 +20,7 @@ import {
   deposit,
   folded,
   grow,
+  policy,
   takeSnapshot,
 } from "./long-accounts.ts";
 
@@ -79,54 +82,92 @@ describe("a load of an aggregate that has snapshots", () => {
     expect(loaded.reading).toMatchObject({ events: 50, snapshot: { snapshot: "used", revision: 9_999n } });
   });
 
-  it("in a process that has used the snapshot before reads what follows it, and at the same time where the stream begins", async () => {
-    const { stream } = await accountWithSnapshotAt(store, 150, 190);
-    const reading = counted();
-    await load(reading, accountWithSnapshots, stream);
-    await grow(store, stream, 190, 5);
-    reading.taken();
-    const loaded = await load(reading, accountWithSnapshots, stream);
-    expect(reading.taken()).toStrictEqual(["stream from 149: 46", "stream from 0: 1"]);
-    expect(answers(loaded, ["k5", "k194"])).toStrictEqual(await folded(store, stream, ["k5", "k194"]));
-    expect(loaded.reading).toMatchObject({ events: 45, snapshot: { snapshot: "used", revision: 149n } });
-  });
-
-  it("looks for a newer snapshot when so much has come that there should be one", async () => {
-    const { stream } = await accountWithSnapshotAt(store, 150, 160);
-    const reading = counted();
-    await load(reading, accountWithSnapshots, stream);
-    await grow(store, stream, 160, 90);
-    await takeSnapshot(store, stream);
-    await grow(store, stream, 250, 1);
-    reading.taken();
-
-    expect((await load(reading, accountWithSnapshots, stream)).reading.snapshot).toStrictEqual({
-      snapshot: "used",
-      revision: 149n,
+  describe("in a process that has loaded the stream before", () => {
+    it("reads what came since, and at the same time where the stream begins", async () => {
+      const { stream } = await accountWithSnapshotAt(store, 150, 190);
+      const reading = counted();
+      await load(reading, accountWithSnapshots, stream);
+      await grow(store, stream, 190, 5);
+      for (const since of [5, 0]) {
+        reading.taken();
+        const loaded = await load(reading, accountWithSnapshots, stream);
+        expect(reading.taken()).toStrictEqual([`stream from ${194 - since}: ${since + 1}`, "stream from 0: 1"]);
+        expect(answers(loaded, ["k5", "k194"])).toStrictEqual(await folded(store, stream, ["k5", "k194"]));
+        // Counted from the snapshot on, whenever they were read.
+        expect(loaded.reading).toMatchObject({ events: 45, snapshot: { snapshot: "not-sought" } });
+      }
     });
-    expect(reading.taken()).toStrictEqual(["stream from 149: 102", "stream from 0: 1"]);
-    const loaded = await load(reading, accountWithSnapshots, stream);
-    expect(reading.taken()).toStrictEqual([`stream last: ${pageEvents}`, "snapshot last: 1", "stream from 0: 1"]);
-    expect(loaded.reading.snapshot).toStrictEqual({ snapshot: "used", revision: 249n });
-    expect(answers(loaded)).toStrictEqual(await folded(store, stream));
-  });
 
-  it("reads no more than a bounded part of what follows a snapshot that it used long ago", async () => {
-    const { stream } = await accountWithSnapshotAt(store, 150, 150);
-    const reading = counted();
-    await load(reading, accountWithSnapshots, stream);
-    await grow(store, stream, 150, 1_000);
-    await takeSnapshot(store, stream);
-    reading.taken();
-    const loaded = await load(reading, accountWithSnapshots, stream);
-    expect(reading.taken()).toStrictEqual([
-      "stream from 149: 132",
-      "stream from 0: 1",
-      `stream last: ${pageEvents}`,
-      "snapshot last: 1",
-      "stream from 0: 1",
-    ]);
-    expect(answers(loaded)).toStrictEqual(await folded(store, stream));
+    it("needs no snapshot for that", async () => {
+      const { stream } = await accountOf(store, 200);
+      const reading = counted();
+      await load(reading, accountWithSnapshots, stream);
+      reading.taken();
+      expect(answers(await load(reading, accountWithSnapshots, stream))).toStrictEqual(await folded(store, stream));
+      expect(reading.taken()).toStrictEqual(["stream from 199: 1", "stream from 0: 1"]);
+    });
+
+    it("that two commands load at once gives each a state and keys of its own", async () => {
+      const { id, stream } = await accountWithSnapshotAt(store, 150, 190);
+      const reading = counted();
+      await load(reading, accountWithSnapshots, stream);
+      const [one, two] = await Promise.all([0, 1].map(() => load(reading, accountWithSnapshots, stream)));
+      if (one === undefined || two === undefined) throw new Error("two were loaded");
+      const request = { id, command: deposit(1), origin, idempotency: { key: "mine", digest: "d" } };
+      const { loaded } = await handleLoaded(reading, accountWithSnapshots, request, one);
+      expect([loaded.keys.find("mine")?.revision, two.keys.find("mine")]).toStrictEqual([190n, undefined]);
+      await store.client.deleteStream(stream);
+      await store.append(stream, 190n, accountEvents(0, 40));
+      expect((await load(reading, accountWithSnapshots, stream)).keys.find("mine")).toBeUndefined();
+    });
+
+    it.each([
+      [130, ["stream from 149: 131", "stream from 0: 1"]],
+      [131, ["stream from 149: 132", "stream from 0: 1", "stream last: 32", "snapshot last: 1", "stream from 0: 1"]],
+      [900, ["stream from 149: 132", "stream from 0: 1", "stream last: 32", "snapshot last: 1", "stream from 0: 1"]],
+    ])("reads no more than a bounded part of %i events since", async (since, reads) => {
+      const { stream } = await accountWithSnapshotAt(store, 150, 150);
+      const reading = counted();
+      await load(reading, accountWithSnapshots, stream);
+      await grow(store, stream, 150, since);
+      await takeSnapshot(store, stream);
+      reading.taken();
+      const loaded = await load(reading, accountWithSnapshots, stream);
+      expect(reading.taken()).toStrictEqual(reads);
+      expect(answers(loaded)).toStrictEqual(await folded(store, stream));
+    });
+
+    it("keeps to a bound of memory: what was used longest ago gives way", () => {
+      const states = new KnownStates(250);
+      const loadedOf = (events: number) => ({
+        ...nothingLoaded({ balance: 0, seen: events }),
+        revision: BigInt(events - 1),
+      });
+      for (const [stream, events] of [
+        ["a", 100],
+        ["b", 100],
+      ] as const)
+        states.set(policy, stream, loadedOf(events));
+      expect(states.get(policy, "a")?.state.seen).toBe(100);
+      states.set(policy, "c", loadedOf(100));
+      states.set(policy, "short", loadedOf(pageEvents));
+      const held = (): unknown[] => ["a", "b", "c", "short"].map((stream) => states.get(policy, stream)?.state.seen);
+      expect(held()).toStrictEqual([100, undefined, 100, undefined]);
+      states.set(policy, "a", loadedOf(150));
+      expect(held()).toStrictEqual([150, undefined, 100, undefined]);
+      expect(states.get({ ...policy }, "a")).toBeUndefined();
+      states.set(policy, "a", nothingLoaded({ balance: 0, seen: 0 }));
+      states.set(policy, "d", loadedOf(150));
+      expect([...held(), states.get(policy, "d")?.state.seen]).toStrictEqual([
+        undefined,
+        undefined,
+        100,
+        undefined,
+        150,
+      ]);
+      states.set(policy, "e", loadedOf(1_000));
+      expect([...held(), states.get(policy, "e")]).toStrictEqual(Array(5).fill(undefined));
+    });
   });
 
   describe("meets a snapshot", () => {
@@ -210,16 +251,15 @@ describe("a load of an aggregate that has snapshots", () => {
       const reading = counted();
       await load(reading, accountWithSnapshots, stream);
       await truncate(stream, 100);
-      for (const process of [reading, counted()]) {
-        const loaded = await load(process, accountWithSnapshots, stream);
-        expect(loaded.reading.snapshot).toStrictEqual({ snapshot: "ignored", why: "truncated" });
-        expect(answers(loaded, ["k99", "k100"])).toStrictEqual({
-          state: { balance: 100, seen: 100 },
-          revision: 199n,
-          first: 100n,
-          keys: [undefined, 100n],
-        });
+      const left = { state: { balance: 100, seen: 100 }, revision: 199n, first: 100n, keys: [undefined, 100n] };
+      // The process that knows the stream finds out at once, and then knows it as it is.
+      for (const process of [reading, reading, counted()]) {
+        expect(answers(await load(process, accountWithSnapshots, stream), ["k99", "k100"])).toStrictEqual(left);
       }
+      expect((await load(counted(), accountWithSnapshots, stream)).reading.snapshot).toStrictEqual({
+        snapshot: "ignored",
+        why: "truncated",
+      });
     });
 
     it("behind the snapshot's own event ignores it as well", async () => {

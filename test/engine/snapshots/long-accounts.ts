@@ -55,7 +55,7 @@ export async function grow(store: EventStore, stream: string, from: number, coun
 export function takeSnapshot(store: EventStore, stream: string, of = accountWithSnapshots): Promise<SnapshotOutcome> {
   const [writer] = snapshotWriters(of);
   if (writer === undefined) throw new Error("The aggregate has no snapshots.");
-  return writer.write(forgetful(store), stream);
+  return writer.write(store, stream);
 }
 
 /** A new account whose stream has `count` events, with a snapshot of the first `snapshotAt`. */
