@@ -1,11 +1,11 @@
-/** An HTTP API that answers orders as a test says, or not at all, and keeps what it was sent. */
+/** An HTTP API that answers as a test says, or not at all, and keeps what it was sent. */
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { z } from "zod";
 
 export interface Received {
-  readonly orderId: string;
+  readonly method: string;
+  readonly path: string;
   readonly key: string | undefined;
 }
 
@@ -18,9 +18,7 @@ export type Answering = (
   | { readonly status: number; readonly body?: unknown }
   | undefined;
 
-const orderSchema = z.object({ orderId: z.string() });
-
-export class OrdersApi {
+export class MadeUpApi {
   readonly received: Received[] = [];
   answering: Answering;
   #server: Server | undefined;
@@ -38,10 +36,9 @@ export class OrdersApi {
   async open(): Promise<void> {
     const server = createServer((request, response) => {
       void (async () => {
-        const chunks: Buffer[] = [];
-        for await (const chunk of request) chunks.push(chunk as Buffer);
-        const { orderId } = orderSchema.parse(JSON.parse(Buffer.concat(chunks).toString()));
-        const received = { orderId, key: request.headers["idempotency-key"]?.toString() };
+        request.resume();
+        const { method = "", url: path = "", headers } = request;
+        const received = { method, path, key: headers["idempotency-key"]?.toString() };
         this.received.push(received);
         const answer = await this.answering(received, this.received);
         if (answer === undefined) return;
