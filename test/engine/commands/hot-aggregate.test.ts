@@ -1,5 +1,6 @@
 /** Fifty clients at one aggregate: all of them end, and each is told what became of its commands. */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { defaultRetryPolicy } from "../../../engine/commands/retry-policy.ts";
 import { EventStore } from "../../../engine/event-store/event-store.ts";
 import { type EventStoreServer, startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
 import { Accounts, openedByAda } from "./commands-against-store.ts";
@@ -38,7 +39,7 @@ it("50 clients that send commands to one aggregate at once all end: each command
           told.push({ amount, revision: answer.revision });
           continue;
         }
-        expect(answer).toMatchObject({ outcome: "conflict", attempts: 5 });
+        expect(answer).toMatchObject({ outcome: "conflict", attempts: defaultRetryPolicy.attempts });
         told.push({ amount, revision: "conflict" });
       }
     }),
