@@ -12,6 +12,7 @@ export default defineConfig({
       "test/engine/replay/crash.test.ts",
       "test/bench/bench.test.ts",
       "test/local/eventstoredb/kills.test.ts",
+      "test/system/northwind.test.ts",
     ],
     testTimeout: 600_000,
   },

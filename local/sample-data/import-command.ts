@@ -22,6 +22,7 @@ import { type SaleTotals, saleTotals } from "./sale-totals.ts";
 interface ImportOptions extends CommonOptions {
   readonly url?: string;
   readonly concurrency: number;
+  readonly orders?: number;
 }
 
 const defaultUrl = "http://127.0.0.1:3000";
@@ -32,6 +33,11 @@ export function importCommand(): Command {
     if (!Number.isInteger(number) || number < 1 || number > 64) throw new InvalidArgumentError("Give 1 to 64.");
     return number;
   });
+  const first = new Option("--orders <number>", "only so many, the earliest first").argParser((text) => {
+    const number = Number(text);
+    if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError("Give a number from 1.");
+    return number;
+  });
   return command(
     "import",
     "Takes sample orders from placement to payment through the HTTP API; may be repeated, with the same end state.",
@@ -39,6 +45,7 @@ export function importCommand(): Command {
     .addArgument(new Argument("<data set>", "which orders").choices(["northwind"]))
     .option("--url <url>", `the HTTP API; by default that of the system on --data, else ${defaultUrl}`)
     .addOption(inFlight)
+    .addOption(first)
     .action(async (_dataSet: string, options: ImportOptions) => {
       await reportingErrors(options.json, () => importNorthwind(options));
     });
@@ -48,10 +55,11 @@ async function importNorthwind(options: ImportOptions): Promise<void> {
   const ending = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ending.abort(new Stopped(signal)));
   const url = new URL(await apiUrl(options));
-  const data = await northwind();
+  const { customers, sales: all } = await northwind();
+  const data = { customers, sales: all.slice(0, options.orders) };
   const api = new PatientApi(url, tell);
   const { concurrency } = options;
-  const { customers, sales } = data;
+  const { sales } = data;
   const registering = showProgress("customers registered", customers.length);
   await inLanes(customers, concurrency, registering, ending, (each) => importCustomer(api, each, ending.signal));
   const importing = showProgress("orders imported", sales.length);

@@ -195,6 +195,8 @@ function welcome(system: RunningSystem): string {
   const { apiUrl, invokeUrl, eventStoreConnectionString: eventStore, dynamodbEndpoint, dataDirectory } = system;
   const line =
     '{"productId": "11", "quantity": 12, "unitPrice": {"amount": 1400, "currency": "USD"}, "discountPercent": 0}';
+  const customer =
+    '{"customerId": "VINET", "name": "Vins et alcools", "creditLimit": {"amount": 1000000, "currency": "USD"}}';
   const order = `{"orderId": "first", "customerId": "VINET", "lines": [${line}]}`;
   return `
 Tidemark is running.
@@ -207,6 +209,7 @@ Tidemark is running.
 
 Try, in another terminal:
 
+  curl -i ${apiUrl}/customers -H 'content-type: application/json' -d '${customer}'
   curl -i ${apiUrl}/orders -H 'content-type: application/json' -d '${order}'
   curl ${apiUrl}/views/sales-by-month
   npm run import -- northwind --url ${apiUrl}
