@@ -65,10 +65,11 @@ describe("queries over HTTP", () => {
     const body = { ...order, orderId, orderedAt: "1996-07-04T00:00:00Z", ...change };
     expect((await invoke(functions.ordering, { route: "POST /orders", body })).status).toBe(201);
   };
-  const cancel = async (orderId: string): Promise<void> => {
-    const route = "POST /orders/{orderId}/cancel";
-    expect((await invoke(functions.ordering, { route, pathParameters: { orderId } })).status).toBe(200);
+  const ask = async (orderId: string, what: string, body: object = {}): Promise<void> => {
+    const route = `POST /orders/{orderId}/${what}`;
+    expect((await invoke(functions.ordering, { route, pathParameters: { orderId }, body })).status).toBe(200);
   };
+  const cancel = (orderId: string, body?: object): Promise<void> => ask(orderId, "cancel", body);
 
   async function makeLive(projection: Projection, id: string): Promise<void> {
     const table = `${tablePrefix}${projection.name}-${id}`;
@@ -138,6 +139,34 @@ describe("queries over HTTP", () => {
         headers: { "if-match": String(headers["etag"]) },
       });
       expect(answer.status).toBe(200);
+    });
+
+    it.each([
+      ["confirmed", "confirm", {}, { status: "confirmed", revision: "1" }],
+      [
+        "rejected",
+        "reject",
+        { reason: "no credit" },
+        { status: "rejected", rejectionReason: "no credit", revision: "1" },
+      ],
+      ["cancelled", "cancel", { reason: "late" }, { status: "cancelled", cancellationReason: "late", revision: "1" }],
+      ["cancelled without a reason", "cancel", {}, { status: "cancelled", revision: "1" }],
+    ])("shows an order that was %s", async (how, what, body, expected) => {
+      const orderId = `was-${how.replaceAll(" ", "-")}`;
+      await place(orderId);
+      await catchUp();
+      const { body: before } = await getOrder(orderId);
+      await ask(orderId, what, body);
+      await catchUp();
+      expect((await getOrder(orderId)).body).toStrictEqual({ ...(before as object), ...expected });
+    });
+
+    it("shows an order that was completed", async () => {
+      await place("done");
+      await ask("done", "confirm");
+      await ask("done", "complete");
+      await catchUp();
+      expect((await getOrder("done")).body).toMatchObject({ status: "completed", revision: "2" });
     });
 
     it("is a 404 for an unknown order and a 400 for an impossible id", async () => {

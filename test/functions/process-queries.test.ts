@@ -1,4 +1,4 @@
-/** What is asked of the processes of orders, on real servers: how far one is, and which deadlines are due. */
+/** Queries of the processes of orders over HTTP, on real servers. */
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { invoke, type TestAnswer } from "../engine/http/api-gateway.ts";
 import {
@@ -183,58 +183,11 @@ describe("queries of processes", () => {
       expect(await get("_guard#x")).toMatchObject({ status: 400, body: { errors: [{ field: "orderId" }] } });
     });
   });
-
-  describe("the deadlines that are due", () => {
-    const now = "2031-06-15T12:00:00.000Z";
-
-    /** Planned 14 days before its dispatch is due. */
-    async function due(orderId: string, dueAt: string): Promise<void> {
-      const recordedAt = new Date(Date.parse(dueAt) - 14 * 86_400_000).toISOString();
-      const { received, planned } = factsOf(orderId, recordedAt);
-      await tell(orderId, [noted(received), noted(planned)]);
-    }
-
-    const collected = async (at: string): Promise<{ id: string; key: string; input: unknown }[]> => {
-      const found: { id: string; key: string; input: unknown }[] = [];
-      for await (const deadline of functions.dueAt(functions.views().reader, at)) found.push(deadline);
-      return found;
-    };
-
-    it("are those whose time has come, earliest first, on all pages, and none of the future or the past", async () => {
-      const earlier = Array.from({ length: 205 }, (_, index) => ({
-        id: `due-${index}`,
-        // Neither in the order of their ids nor of their events.
-        dueAt: new Date(Date.parse("2031-06-01T00:00:00.000Z") + ((index * 89) % 205) * 60_000).toISOString(),
-      }));
-      for (const { id, dueAt } of earlier) await due(id, dueAt);
-      await due("due-now", now);
-      await due("due-later", "2031-06-15T12:00:00.001Z");
-      const { received, planned } = factsOf("fired", "2030-01-01T00:00:00.000Z");
-      await tell("fired", [noted(received), noted(planned), passed("dispatch", "2031-01-01T00:00:00.000Z")]);
-      await views.deliver();
-      // Those of the tests above are due as well by then.
-      const found = (await collected(now)).filter(({ id }) => id.startsWith("due-") || id === "fired");
-      const expected = [...earlier.toSorted((left, right) => (left.dueAt < right.dueAt ? -1 : 1))];
-      expect(found).toStrictEqual(
-        [...expected, { id: "due-now", dueAt: now }].map(({ id, dueAt }) => ({
-          id,
-          input: { type: "PassDeadline", name: "dispatch", dueAt, at: now },
-          key: `dispatch:${dueAt}`,
-        })),
-      );
-    });
-
-    it("are none before any is due", async () => {
-      expect(await collected("2026-03-01T00:00:00.000Z")).toStrictEqual([]);
-    });
-  });
 });
 
 async function loadFunctions() {
   return {
-    views: (await import("../../functions/dynamodb-connection.ts")).views,
     getProcess: (await import("../../functions/get-order-to-cash.ts")).handler,
     retry: (await import("../../functions/order-to-cash.ts")).handler,
-    dueAt: (await import("../../functions/fire-deadlines.ts")).dueAt,
   };
 }

@@ -1,11 +1,11 @@
-/** Queries of customers, invoices and shipments over HTTP, on real servers. */
+/** Queries of invoices over HTTP, on real servers. */
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { invoke, type TestAnswer } from "../engine/http/api-gateway.ts";
 import { OrderViews } from "./order-views.ts";
 
 const usd = (amount: number) => ({ amount, currency: "USD" });
 
-describe("queries of the contexts", () => {
+describe("queries of invoices", () => {
   let views: OrderViews;
   let functions: Awaited<ReturnType<typeof loadFunctions>>;
 
@@ -22,74 +22,12 @@ describe("queries of the contexts", () => {
 
   afterAll(() => views.stop());
 
-  const ids = (id: string, customerId = "VINET") => ({ orderId: id, customerId });
   const shown = ({ status, headers, body }: TestAnswer) => ({ status, etag: headers["etag"], body });
-
-  describe("GET /customers/{customerId}", () => {
-    const get = (customerId: string): Promise<TestAnswer> =>
-      invoke(functions.getCustomer, { route: "GET /customers/{customerId}", pathParameters: { customerId } });
-
-    const registered = (customerId: string) => ({
-      type: "CustomerRegistered",
-      data: { customerId, name: "Vins et alcools", creditLimit: usd(500) },
-    });
-
-    it("shows the customer, and its revision as the tag", async () => {
-      await views.append("customer-VINET", [
-        registered("VINET"),
-        { type: "CreditReserved", data: { ...ids("1"), amount: usd(200), reserved: usd(200) } },
-      ]);
-      await views.deliver();
-      expect(shown(await get("VINET"))).toStrictEqual({
-        status: 200,
-        etag: '"1"',
-        body: {
-          customerId: "VINET",
-          name: "Vins et alcools",
-          creditLimit: usd(500),
-          reserved: usd(200),
-          status: "active",
-          revision: "1",
-        },
-      });
-    });
-
-    it("shows whom to ask for, and why a customer is suspended", async () => {
-      await views.append("customer-TOMSP", [
-        registered("TOMSP"),
-        { type: "CustomerDetailsChanged", data: { customerId: "TOMSP", name: "Toms", contact: "Karin Josephs" } },
-        { type: "CustomerSuspended", data: { customerId: "TOMSP", reason: "unpaid" } },
-      ]);
-      await views.deliver();
-      expect(shown(await get("TOMSP"))).toStrictEqual({
-        status: 200,
-        etag: '"2"',
-        body: {
-          customerId: "TOMSP",
-          name: "Toms",
-          contact: "Karin Josephs",
-          creditLimit: usd(500),
-          reserved: usd(0),
-          status: "suspended",
-          suspensionReason: "unpaid",
-          revision: "2",
-        },
-      });
-    });
-
-    it("is a 404 for an unknown customer and a 400 for an impossible id", async () => {
-      expect(await get("NOBODY")).toMatchObject({
-        status: 404,
-        body: { code: "CUSTOMER_NOT_FOUND", detail: "there is no customer NOBODY" },
-      });
-      expect(await get("_guard#x")).toMatchObject({ status: 400, body: { errors: [{ field: "customerId" }] } });
-    });
-  });
 
   const issuedAt = "1996-07-16T00:00:00.000Z";
   const dueAt = "1996-08-15T00:00:00.000Z";
   const goods = { goods: usd(90), freight: usd(10), total: usd(100) };
-  const invoiceOf = (id: string, customerId?: string) => ({ invoiceId: id, ...ids(id, customerId) });
+  const invoiceOf = (id: string, customerId = "VINET") => ({ invoiceId: id, orderId: id, customerId });
   const issued = (id: string, change: { customerId?: string; issuedAt?: string } = {}) => ({
     type: "InvoiceIssued",
     data: { ...invoiceOf(id), ...goods, issuedAt, dueAt, ...change },
@@ -254,80 +192,11 @@ describe("queries of the contexts", () => {
       });
     });
   });
-
-  describe("GET /shipments/{shipmentId}", () => {
-    const get = (shipmentId: string): Promise<TestAnswer> =>
-      invoke(functions.getShipment, { route: "GET /shipments/{shipmentId}", pathParameters: { shipmentId } });
-    const shipmentOf = (id: string) => ({ shipmentId: id, ...ids(id) });
-    const items = [{ productId: "11", quantity: 12 }];
-    const scheduled = (id: string) => ({
-      type: "ShipmentScheduled",
-      data: { ...shipmentOf(id), items, currency: "USD" },
-    });
-    const dispatch = { carrier: "Speedy Express", freight: usd(10), dispatchedAt: issuedAt };
-    const dispatched = (id: string) => ({ type: "ShipmentDispatched", data: { ...shipmentOf(id), ...dispatch } });
-
-    it("shows the shipment, and its revision as the tag", async () => {
-      await views.append("shipment-new", [scheduled("new")]);
-      const delivered = { type: "ShipmentDelivered", data: { ...shipmentOf("there"), deliveredAt: dueAt } };
-      await views.append("shipment-there", [scheduled("there"), dispatched("there"), delivered]);
-      await views.deliver();
-      expect(shown(await get("new"))).toStrictEqual({
-        status: 200,
-        etag: '"0"',
-        body: { ...shipmentOf("new"), status: "scheduled", items, revision: "0" },
-      });
-      expect(shown(await get("there"))).toStrictEqual({
-        status: 200,
-        etag: '"2"',
-        body: {
-          ...shipmentOf("there"),
-          status: "delivered",
-          items,
-          ...dispatch,
-          deliveredAt: dueAt,
-          revision: "2",
-        },
-      });
-    });
-
-    it.each([
-      ["lost", { type: "ShipmentLost", data: { ...shipmentOf("lost"), reason: "fell into the sea" } }],
-      [
-        "cancelled",
-        {
-          type: "ShipmentCancelled",
-          data: { ...shipmentOf("cancelled"), reason: "fell into the sea", cancelledFrom: "dispatched" },
-        },
-      ],
-    ])("shows why a shipment is %s", async (status, event) => {
-      await views.append(`shipment-${status}`, [scheduled(status), dispatched(status), event]);
-      await views.deliver();
-      expect((await get(status)).body).toStrictEqual({
-        ...shipmentOf(status),
-        status,
-        items,
-        ...dispatch,
-        reason: "fell into the sea",
-        revision: "2",
-      });
-    });
-
-    it("is a 404 for an unknown shipment and a 400 for an impossible id", async () => {
-      expect(await get("unknown")).toMatchObject({
-        status: 404,
-        body: { code: "SHIPMENT_NOT_FOUND", detail: "there is no shipment unknown" },
-      });
-      expect(await get("_guard#x")).toMatchObject({ status: 400, body: { errors: [{ field: "shipmentId" }] } });
-    });
-  });
 });
 
 async function loadFunctions() {
   return {
-    getCustomer: (await import("../../functions/get-customer.ts")).handler,
     getInvoice: (await import("../../functions/get-invoice.ts")).handler,
     listInvoices: (await import("../../functions/list-invoices.ts")).handler,
-    getShipment: (await import("../../functions/get-shipment.ts")).handler,
   };
 }
