@@ -33,6 +33,7 @@ const nowhere = { goods: "not with the customer", owed: 0, kept: 0, reserved: 0 
 const cancelled = { ended: "cancelled", order: "cancelled", ...nowhere };
 const cancelledLate = { ...cancelled, goods: "with the customer" };
 const rejected = { ended: "rejected", order: "rejected", ...nowhere };
+/** By sales, while the process is still asking for its credit. */
 const rejectedByHand = { ...rejected, ended: "cancelled" };
 const given = { ended: "completed", order: "completed", ...nowhere, goods: "with the customer" };
 const completed = { ...given, kept: goods + freight };
@@ -117,6 +118,25 @@ const cases: readonly Case[] = [
     outcomes: [[cancelled], [cancelledLate], [given]],
   },
   {
+    // 16,656 states, 3,839,436,574 interleavings.
+    name: "an order that anybody may bring on or stop at any time",
+    start: worldOf([first], 1),
+    acts: [
+      one.place,
+      one.dispatch,
+      one.deliver,
+      one.lose,
+      one.callOff,
+      one.payAll,
+      one.withdrawInvoice,
+      one.cancel,
+      one.rejectByHand,
+    ],
+    deadlines: true,
+    atLeast: { states: 16_000, interleavings: 3_800_000_000n },
+    outcomes: [[cancelled], [cancelledLate], [rejectedByHand], [given], [completed]],
+  },
+  {
     // 408 states, 48,378 interleavings.
     name: "a customer who is suspended and reinstated",
     start: worldOf([first], 1),
@@ -198,6 +218,17 @@ describe("in every interleaving", () => {
         "order 1: it ended as cancelled, and its credit is still reserved",
         "The fewest steps that show it",
         "  1. the customer places 1: OrderPlaced",
+        "  2. the customer cancels 1: OrderCancelled",
+        "  3. the process hears OrderReceived: OrderReceived, CommandIntended, wants reserve-credit",
+        "  4. the process hears OrderWithdrawn: OrderWithdrawn",
+        "  5. reserve-credit is carried out: CUSTOMER_NOT_FOUND",
+        "  6. the process hears that reserve-credit was refused, CUSTOMER_NOT_FOUND: CommandRefused, CommandIntended, wants release-credit",
+        "  7. release-credit is carried out: CUSTOMER_NOT_FOUND",
+        "  8. the customer is registered: CustomerRegistered",
+        "  9. a late copy of reserve-credit is carried out: CreditReserved",
+        " 10. the process hears that release-credit was refused, CUSTOMER_NOT_FOUND: CommandRefused, ProcessEnded",
+        "Where they lead",
+        "",
       ].join("\n"),
     );
   });
