@@ -1,5 +1,5 @@
 /** `tidemark order-to-cash`: the processes that do not go on, and how to make one go on. */
-import type { Command } from "commander";
+import { Command } from "commander";
 import { z } from "zod";
 import { CommandError, command, type CommonOptions, reportingErrors } from "../cli/command-error.ts";
 import { readRunningSystem } from "../system/running-system.ts";
@@ -16,7 +16,9 @@ export function orderToCashCommand(): Command {
     .action(async (order: string, options: CommonOptions) => {
       await reportingErrors(options.json, () => retryProcess(order, options));
     });
-  return command("order-to-cash", "Shows and mends the processes that bring orders from placement to payment.")
+  // Without the common options, which it would take away from its subcommands.
+  return new Command("order-to-cash")
+    .description("Shows and mends the processes that bring orders from placement to payment.")
     .addCommand(list.exitOverride())
     .addCommand(retry.exitOverride());
 }

@@ -60,6 +60,10 @@ export class StartedSystem {
     return `http://127.0.0.1:${this.ports[0] ?? 0}`;
   }
 
+  get eventStoreConnectionString(): string {
+    return `esdb://127.0.0.1:${this.ports[portFlags.indexOf("--eventstore-port")] ?? 0}?tls=false`;
+  }
+
   get output(): string {
     return this.#output.stdout + this.#output.stderr;
   }

@@ -29,7 +29,7 @@ describe("the command line", () => {
   it("lists its commands", async () => {
     const { code, stdout } = await runTidemark("--help");
     expect(code).toBe(0);
-    for (const command of commands) expect(stdout).toContain(`  ${command} `);
+    for (const command of [...commands, "order-to-cash"]) expect(stdout).toContain(`  ${command} `);
   });
 
   it("says what its exit codes are", async () => {
@@ -44,13 +44,16 @@ describe("the command line", () => {
     expect(await runTidemark(flag)).toStrictEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
   });
 
-  it.each(commands)("%s has --help, --json and --data", async (command) => {
-    const { code, stdout } = await runTidemark(command, "--help");
-    expect(code).toBe(0);
-    expect(stdout.split("\n")[0]?.startsWith(`Usage: tidemark ${command} [options]`)).toBe(true);
-    expect(stdout).toContain("--json");
-    expect(stdout).toContain("--data");
-  });
+  it.each([...commands, "order-to-cash stalled", "order-to-cash retry"])(
+    "%s has --help, --json and --data",
+    async (command) => {
+      const { code, stdout } = await runTidemark(...command.split(" "), "--help");
+      expect(code).toBe(0);
+      expect(stdout.split("\n")[0]?.startsWith(`Usage: tidemark ${command} [options]`)).toBe(true);
+      expect(stdout).toContain("--json");
+      expect(stdout).toContain("--data");
+    },
+  );
 
   it.each([
     [["nonsense"], 'error: there is no command "nonsense"'],
@@ -59,24 +62,29 @@ describe("the command line", () => {
     [["start", "--port", "3000", "--dynamodb-port", "3000"], "--port and --dynamodb-port are both 3000"],
     [["import", "southwind"], "Allowed choices are northwind"],
     [["import", "northwind", "--url", "nowhere"], '"nowhere" is not a URL'],
+    [["import", "northwind", "--orders", "0"], "Give a number from 1."],
+    [["order-to-cash", "retry"], "missing required argument 'order'"],
   ])("%j is wrong usage: exit code 2 and what is right", async (words, says) => {
     const { code, stdout, stderr } = await runTidemark(...words);
     expect({ code, stdout, said: stderr.includes(says) }).toStrictEqual({ code: 2, stdout: "", said: true });
   });
 
-  it.each([["status"], ["check"], ["replay", "sales-by-month"]])(
-    "%s without a running system says to start one",
-    async (...words) => {
-      const plain = await runTidemark(...words, "--data", empty);
-      expect(plain).toStrictEqual({
-        code: 1,
-        stdout: "",
-        stderr: `error: no system runs on ${empty}: run npm start, or name another with --data\n`,
-      });
-      const { stderr } = await runTidemark(...words, "--data", empty, "--json");
-      expect(JSON.parse(stderr)).toMatchObject({ error: { code: "SYSTEM_NOT_RUNNING" } });
-    },
-  );
+  it.each([
+    ["status"],
+    ["check"],
+    ["replay", "sales-by-month"],
+    ["order-to-cash", "stalled"],
+    ["order-to-cash", "retry", "first"],
+  ])("%s without a running system says to start one", async (...words) => {
+    const plain = await runTidemark(...words, "--data", empty);
+    expect(plain).toStrictEqual({
+      code: 1,
+      stdout: "",
+      stderr: `error: no system runs on ${empty}: run npm start, or name another with --data\n`,
+    });
+    const { stderr } = await runTidemark(...words, "--data", empty, "--json");
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: "SYSTEM_NOT_RUNNING" } });
+  });
 
   it.each(["port", "eventstore-port", "dynamodb-port", "invoke-port", "subscriber-port"])(
     "start names the port that is in use, and its flag --%s",
