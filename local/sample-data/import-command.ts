@@ -16,7 +16,7 @@ import { type Progress, showProgress } from "../cli/progress.ts";
 import { findRunningSystem } from "../system/running-system.ts";
 import { northwind } from "./northwind/northwind.ts";
 import { PatientApi } from "./patient-api.ts";
-import { importCustomer, importSale } from "./sale-import.ts";
+import { importCustomer, stages } from "./sale-import.ts";
 import { type SaleTotals, saleTotals } from "./sale-totals.ts";
 
 interface ImportOptions extends CommonOptions {
@@ -62,8 +62,11 @@ async function importNorthwind(options: ImportOptions): Promise<void> {
   const { sales } = data;
   const registering = showProgress("customers registered", customers.length);
   await inLanes(customers, concurrency, registering, ending, (each) => importCustomer(api, each, ending.signal));
-  const importing = showProgress("orders imported", sales.length);
-  await inLanes(sales, concurrency, importing, ending, (each) => importSale(api, each, ending.signal));
+  for (const { name, concerns, carryOut } of stages) {
+    const concerned = sales.filter(concerns);
+    const progress = showProgress(name, concerned.length);
+    await inLanes(concerned, concurrency, progress, ending, (sale) => carryOut(api, sale, ending.signal));
+  }
   const totals = await saleTotals(api, data, ending.signal).catch((error: unknown) => {
     throw failureOf(error, sales.length, sales.length);
   });

@@ -117,7 +117,7 @@ export class PatientApi {
   }
 
   async #pause(tries: number, signal: AbortSignal): Promise<void> {
-    const growing = Math.random() * Math.min(2_000, 50 * 2 ** tries);
+    const growing = Math.random() * Math.min(2_000, 200 * 2 ** tries);
     const pause = this.#hasAnswered ? growing : Math.min(growing, this.#patience.first / 4);
     try {
       await sleep(pause, undefined, { signal });

@@ -23,39 +23,64 @@ export async function importCustomer(
   await api.post({ what, path, key: `import${path}`, body: { creditLimit } }, signal);
 }
 
+/** What is done for every sale before the next thing is done for any: meanwhile the processes do their part, many at once. */
+export interface Stage {
+  /** For the progress of it: `orders placed`. */
+  readonly name: string;
+  readonly concerns: (sale: SampleSale) => boolean;
+  readonly carryOut: (api: PatientApi, sale: SampleSale, signal: AbortSignal) => Promise<void>;
+}
+
+const isShipped = ({ shipment }: SampleSale): boolean => shipment !== undefined;
+
+export const stages: readonly Stage[] = [
+  { name: "orders placed", concerns: () => true, carryOut: place },
+  { name: "orders dispatched and delivered", concerns: isShipped, carryOut: sendOff },
+  { name: "orders paid", concerns: isShipped, carryOut: pay },
+  { name: "orders imported", concerns: () => true, carryOut: awaitProcess },
+];
+
+/** One sale from its order to its end. */
+export async function importSale(api: PatientApi, sale: SampleSale, signal: AbortSignal): Promise<void> {
+  for (const { concerns, carryOut } of stages) if (concerns(sale)) await carryOut(api, sale, signal);
+}
+
+async function place(api: PatientApi, { order }: SampleSale, signal: AbortSignal): Promise<void> {
+  const { orderId } = order;
+  const key = `import/orders/${orderId}`;
+  await api.post({ what: `order ${orderId}`, path: "/orders", key, body: order }, signal);
+}
+
+async function sendOff(api: PatientApi, { order, shipment }: SampleSale, signal: AbortSignal): Promise<void> {
+  if (shipment === undefined) return;
+  const { carrier, freight, dispatchedAt } = shipment;
+  const what = `order ${order.orderId}`;
+  const dispatch = `/shipments/${order.orderId}/dispatch`;
+  const dispatched = { carrier, freight, dispatchedAt };
+  const notYet = ["SHIPMENT_NOT_FOUND"];
+  await api.post({ what, path: dispatch, key: `import${dispatch}`, body: dispatched, notYet }, signal);
+  const deliver = `/shipments/${order.orderId}/deliver`;
+  await api.post({ what, path: deliver, key: `import${deliver}`, body: { deliveredAt: dispatchedAt } }, signal);
+}
+
+async function pay(api: PatientApi, { order, total, shipment }: SampleSale, signal: AbortSignal): Promise<void> {
+  if (shipment === undefined) return;
+  const { orderId } = order;
+  const path = `/invoices/${orderId}/record-payment`;
+  const amount = addMoney(total, shipment.freight);
+  const body = { paymentId: orderId, amount, receivedAt: shipment.dispatchedAt };
+  const notYet = ["INVOICE_NOT_FOUND"];
+  await api.post({ what: `order ${orderId}`, path, key: `import${path}`, body, notYet }, signal);
+}
+
 /** How far a sale has come, as its process tells. */
 const progressSchema = z.object({ progress: z.string().optional(), ended: z.string().optional() });
 
-/** Resolves when the process has nothing left to do but wait for the shipment, or has ended. */
-export async function importSale(
-  api: PatientApi,
-  { order, total, shipment }: SampleSale,
-  signal: AbortSignal,
-): Promise<void> {
-  const { orderId } = order;
-  const what = `order ${orderId}`;
-  const progress = { what, path: `/order-to-cash/${orderId}`, schema: progressSchema };
-  await api.post({ what, path: "/orders", key: `import/orders/${orderId}`, body: order }, signal);
-  if (shipment === undefined) {
-    const isScheduled = (known: z.output<typeof progressSchema>): boolean =>
-      known.progress === "schedule-shipment" || known.ended !== undefined;
-    await api.get({ ...progress, until: isScheduled }, signal);
-    return;
-  }
-  const { carrier, freight, dispatchedAt } = shipment;
-  const steps = [
-    {
-      path: `/shipments/${orderId}/dispatch`,
-      body: { carrier, freight, dispatchedAt },
-      notYet: ["SHIPMENT_NOT_FOUND"],
-    },
-    { path: `/shipments/${orderId}/deliver`, body: { deliveredAt: dispatchedAt } },
-    {
-      path: `/invoices/${orderId}/record-payment`,
-      body: { paymentId: orderId, amount: addMoney(total, freight), receivedAt: dispatchedAt },
-      notYet: ["INVOICE_NOT_FOUND"],
-    },
-  ];
-  for (const step of steps) await api.post({ what, key: `import${step.path}`, ...step }, signal);
-  await api.get({ ...progress, until: ({ ended }) => ended !== undefined }, signal);
+/** Until the process has ended or, where nothing has left the house, has nothing left to do but wait for the shipment. */
+async function awaitProcess(api: PatientApi, sale: SampleSale, signal: AbortSignal): Promise<void> {
+  const { orderId } = sale.order;
+  const isDone = ({ progress, ended }: z.output<typeof progressSchema>): boolean =>
+    ended !== undefined || (!isShipped(sale) && progress === "schedule-shipment");
+  const path = `/order-to-cash/${orderId}`;
+  await api.get({ what: `order ${orderId}`, path, schema: progressSchema, until: isDone }, signal);
 }

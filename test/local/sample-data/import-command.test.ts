@@ -66,7 +66,7 @@ describe("tidemark import", () => {
       code: 1,
       stdout: "",
       lastWords: [
-        "orders imported: 0 of 830",
+        "orders placed: 0 of 830",
         `error: order ${orders[3]?.key?.replace("import/orders/", "") ?? ""} was refused: it is there (409 ORDER_ALREADY_PLACED)`,
       ],
     });
@@ -105,7 +105,7 @@ describe("tidemark import", () => {
       code,
       stdout: "",
       lastWords: [
-        "orders imported: 3 of 830",
+        "orders placed: 3 of 830",
         `error: stopped by ${signal} with 3 of 830 done: run it again, the end state is the same`,
       ],
     });
