@@ -17,8 +17,11 @@ const wanted: Readonly<Record<DeadlineName, (process: OrderToCash) => string | u
     plannedAt === undefined || dispatched !== undefined || delivered !== undefined
       ? undefined
       : addDays(plannedAt, daysToDispatch),
-  payment: ({ invoicedAt, settled }) =>
-    invoicedAt === undefined || settled !== undefined ? undefined : addDays(invoicedAt, daysToPay),
+  // One clock at a time: an invoice that somebody issued by hand before the dispatch does not start this one.
+  payment: ({ invoicedAt, dispatched, settled }) =>
+    invoicedAt === undefined || dispatched === undefined || settled !== undefined
+      ? undefined
+      : addDays(invoicedAt, daysToPay),
 };
 
 /** The events that bring the clocks to what the process knows now. `isOver`: nothing is waited for any more. */
