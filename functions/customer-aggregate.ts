@@ -1,9 +1,29 @@
 /** Customers as the engine and the API meet them: the streams they live in, and what their rejections are to an HTTP client. */
 import { customersEventTypes } from "../domain/customers/events.ts";
-import { customerDecider, type CustomerRejection } from "../domain/customers/customer.ts";
+import {
+  type Customer,
+  customerDecider,
+  type CustomerRejection,
+  customerSnapshot,
+} from "../domain/customers/customer.ts";
 import type { RejectionStatus } from "../engine/http/command-answer.ts";
+import type { SnapshotPolicy } from "../engine/snapshots/snapshot-policy.ts";
+import fingerprints from "./reducer-fingerprints.json" with { type: "json" };
 
-export const customerAggregate = { category: "customer", decider: customerDecider, eventTypes: customersEventTypes };
+/** The one aggregate that grows without end: two events for each order, as long as the customer buys. */
+const snapshots: SnapshotPolicy<Customer> = {
+  fingerprint: fingerprints.customer,
+  format: customerSnapshot,
+  everyEvents: 100,
+  slowLoadMs: 200,
+};
+
+export const customerAggregate = {
+  category: "customer",
+  decider: customerDecider,
+  eventTypes: customersEventTypes,
+  snapshots,
+};
 
 export const customerRejectionStatus: RejectionStatus<CustomerRejection> = {
   CUSTOMER_NOT_FOUND: 404,

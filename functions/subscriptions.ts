@@ -2,9 +2,10 @@
 import { subscriptionSettings, type SubscriptionSettings } from "../engine/delivery/subscription-settings.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
 import { orderToCashTrigger } from "./order-to-cash-process.ts";
+import { snapshottedAggregates } from "./snapshotted-aggregates.ts";
 
 /**
- * One per view and process, so that one that is stuck or slow holds back no other. A group bears its function's deployed
+ * One per view, process and work of the kind, so that one that is stuck or slow holds back no other. A group bears its function's deployed
  * name: two deployments on one event store must not take each other's events.
  */
 export function subscriptions(functionName: (name: string) => string): readonly SubscriptionSettings[] {
@@ -13,9 +14,17 @@ export function subscriptions(functionName: (name: string) => string): readonly 
     return subscriptionSettings({ group: name, functionName: name, categories: [versionsOf(view)[0].category] });
   });
   const process = functionName("process-order-to-cash");
+  const snapshots = functionName("write-snapshots");
   return [
     ...views,
     // Each event may take a process several round trips, where a projector folds hundreds into one write.
     subscriptionSettings({ group: process, functionName: process, ...orderToCashTrigger, batchSize: 100 }),
+    subscriptionSettings({
+      group: snapshots,
+      functionName: snapshots,
+      categories: snapshottedAggregates.map(({ category }) => category),
+      // Set by the command that found the stream long, or slow to load.
+      filterCriteria: { metadata: { snapshotDue: [true] } },
+    }),
   ];
 }

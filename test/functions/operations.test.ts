@@ -185,6 +185,7 @@ describe("the operations of a deployment", () => {
       { group: "tidemark-test-project-sales-by-month", ...ended },
       ...otherViews.map((view) => ({ group: `tidemark-test-project-${view}`, ...ended, acknowledged: 0 })),
       { group: "tidemark-test-process-order-to-cash", ...ended },
+      { group: "tidemark-test-write-snapshots", ...ended, acknowledged: 0 },
     ]);
     // Once for each view of orders, and for the process.
     expect([...invoked]).toStrictEqual([
