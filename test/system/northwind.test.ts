@@ -1,6 +1,7 @@
 /** The whole of Northwind on the real system, killed half-way and repeated: takes minutes, so `npm run proof` runs it. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { StartedSystem, until } from "./started-system.ts";
+import { totalsOfLog } from "./totals-of-log.ts";
 
 /** Published orders, lines, revenue and freight in cents, every line rounded half up; 21 orders have not left the house. */
 const published = {
@@ -24,7 +25,7 @@ describe.runIf(process.env["TIDEMARK_PROOF"] === "1")("the import of Northwind",
 
   afterAll(() => system.remove());
 
-  it("ends with the published totals although the functions are killed half-way, and says the same when repeated", async () => {
+  it("ends with the published totals although the functions are killed half-way; repeated it says the same, and so do the events", async () => {
     const importing = system.tidemark("import", "northwind", "--json");
     await until(
       "some orders are placed",
@@ -39,6 +40,7 @@ describe.runIf(process.env["TIDEMARK_PROOF"] === "1")("the import of Northwind",
       expect({ code, stderr: code === 0 ? "" : stderr }).toStrictEqual({ code: 0, stderr: "" });
       expect(JSON.parse(stdout)).toStrictEqual(published);
     }
+    expect(await totalsOfLog(system.eventStoreConnectionString, () => true)).toStrictEqual(published);
     expect((await system.tidemark("check")).code).toBe(0);
   }, 1_500_000);
 });

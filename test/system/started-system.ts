@@ -16,12 +16,22 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a command of the repository to its end. */
-export async function run(command: readonly string[], cwd = repository): Promise<Ended> {
+/** A command of the repository that runs, and how it ends. */
+interface Running {
+  readonly ended: Promise<Ended>;
+  /** `kill -9`. */
+  readonly kill: () => void;
+}
+
+function begin(command: readonly string[], cwd = repository): Running {
   const child = spawn(command[0] ?? "", command.slice(1), { cwd, stdio: ["ignore", "pipe", "pipe"] });
   const output = collect(child);
-  const code = await ended(child);
-  return { code, ...output };
+  return { ended: ended(child).then((code) => ({ code, ...output })), kill: () => child.kill("SIGKILL") };
+}
+
+/** Runs a command of the repository to its end. */
+export function run(command: readonly string[], cwd = repository): Promise<Ended> {
+  return begin(command, cwd).ended;
 }
 
 export function runTidemark(...words: readonly string[]): Promise<Ended> {
@@ -84,10 +94,14 @@ export class StartedSystem {
     });
     this.#process = child;
     this.#output = collect(child);
-    await until("the system answers", async () => {
-      if (child.exitCode !== null) throw new Error(`the system ended with ${child.exitCode}:\n${this.output}`);
-      return this.#output.stdout.includes(this.url) && (await this.status()).length === 4;
-    });
+    await until(
+      "the system answers",
+      async () => {
+        if (child.exitCode !== null) throw new Error(`the system ended with ${child.exitCode}:\n${this.output}`);
+        return this.#output.stdout.includes(this.url) && (await this.status()).length === 4;
+      },
+      110,
+    );
   }
 
   /** SIGTERM, and the exit code. */
@@ -123,7 +137,11 @@ export class StartedSystem {
   }
 
   tidemark(...words: readonly string[]): Promise<Ended> {
-    return runTidemark(...words, "--data", this.dataDirectory);
+    return this.beginTidemark(...words).ended;
+  }
+
+  beginTidemark(...words: readonly string[]): Running {
+    return begin([process.execPath, tidemark, ...words, "--data", this.dataDirectory]);
   }
 
   async get(path: string): Promise<{ status: number; headers: Headers; body: unknown }> {

@@ -153,4 +153,46 @@ describe("tidemark import", () => {
     expect(new Set(posted.map(({ path, key }) => `${path} ${key ?? ""}`)).size).toBe(91 + 830 + 3 * 809);
     expect(posted).toHaveLength(91 + 830 + 3 * 809);
   });
+
+  it("takes only the earliest orders when it is told how many", async () => {
+    api = new MadeUpApi(wellDone);
+    await api.open();
+    const { code, stdout } = await start("--url", api.url, "--orders", "3", "--json").ended;
+    expect({ code, totals: JSON.parse(stdout) as unknown }).toStrictEqual({
+      code: 0,
+      totals: {
+        customers: 91,
+        orders: 3,
+        lines: 6,
+        byState: { completed: 3 },
+        revenue: 300,
+        freight: 30,
+        receivables: 0,
+        creditReserved: 0,
+      },
+    });
+    expect(
+      api.received
+        .filter(isOrder)
+        .map(({ key }) => key)
+        .sort(),
+    ).toStrictEqual([
+      "import/orders/northwind-10248",
+      "import/orders/northwind-10249",
+      "import/orders/northwind-10250",
+    ]);
+  });
+
+  it("says what it has taken to whom it tells no JSON", async () => {
+    api = new MadeUpApi(wellDone);
+    await api.open();
+    const { code, stdout } = await start("--url", api.url, "--orders", "3").ended;
+    expect({ code, stdout }).toStrictEqual({
+      code: 0,
+      stdout:
+        "3 orders of 91 customers, 6 lines: 3 completed\n" +
+        "revenue 3.00, freight 0.30, receivables 0.00, credit reserved 0.00 USD\n" +
+        `see ${api.url}/views/sales-by-month\n`,
+    });
+  });
 });
