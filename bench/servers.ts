@@ -13,6 +13,7 @@ import {
   eventStoreConnectionString,
   eventStoreProcess,
   functionsProcess,
+  linkPackages,
   type SystemPorts,
 } from "../local/system/processes.ts";
 import { type ProcessDefinition, Supervisor } from "../local/system/supervisor.ts";
@@ -62,6 +63,7 @@ export class Servers {
 
   /** Starts the function runtime; at the second call it runs already. */
   startFunctions(): Promise<void> {
+    if (this.#runtime === undefined) linkPackages(this.#directory);
     this.#runtime ??= this.#start(functionsProcess);
     return this.#runtime;
   }

@@ -1,6 +1,7 @@
 /** The processes of a system on one machine, in the order in which they start. */
+import { rmSync, symlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import { dynamodbCommand, dynamodbData } from "../dynamodb/dynamodb-server.ts";
 import { accepts } from "./ports.ts";
 import type { ProcessDefinition } from "./supervisor.ts";
@@ -78,6 +79,16 @@ export function functionsProcess(ports: SystemPorts, dataDirectory: string): Pro
     },
     isReady: async () => (await accepts(ports.api)) && (await accepts(ports.invoke)),
   };
+}
+
+/**
+ * Before the function runtime starts: it bundles the functions into the data directory without the packages that they use, and
+ * they look for them from there.
+ */
+export function linkPackages(dataDirectory: string): void {
+  const link = join(dataDirectory, "node_modules");
+  rmSync(link, { force: true });
+  symlinkSync(fileURLToPath(new URL("node_modules", project)), link, "dir");
 }
 
 export function subscriberProcess(ports: SystemPorts): ProcessDefinition {

@@ -23,6 +23,7 @@ import {
   eventStoreProcess,
   functionPrefix,
   functionsProcess,
+  linkPackages,
   region,
   subscriberProcess,
   type SystemPorts,
@@ -130,6 +131,7 @@ async function startAll(
   dataDirectory: string,
 ): Promise<"all-ready" | "asked"> {
   makeDirectory(dynamodbDirectory(dataDirectory));
+  linkPackages(dataDirectory);
   // The function runtime bundles for some seconds and needs neither server for that.
   const servers = await Promise.all([
     supervisor.start(eventStoreProcess(ports, dataDirectory)),

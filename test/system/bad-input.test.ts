@@ -87,11 +87,18 @@ describe("bad input", () => {
   });
 
   it("refuses a stale or malformed If-Match, and leaves the order as it was", async () => {
-    await system.post("/orders", { ...order, orderId: "matched" });
+    const customer = { customerId: "MATCH", name: "Match", creditLimit: { amount: 1_000_000, currency: "USD" } };
+    expect((await system.post("/customers", customer)).status).toBe(201);
+    await system.post("/orders", { ...order, customerId: "MATCH", orderId: "matched" });
+    // From then on the process leaves it alone.
+    await until("the order is confirmed", async () => {
+      const { body } = await system.get("/orders/matched");
+      return z.object({ status: z.string() }).safeParse(body).data?.status === "confirmed";
+    });
     expect((await refused("/orders/matched/cancel", {}, { "if-match": '"7"' })).status).toBe(412);
     expect((await refused("/orders/matched/cancel", {}, { "if-match": "seven" })).status).toBe(400);
-    const cancelled = await system.post("/orders/matched/cancel", {}, { "if-match": '"0"' });
-    expect([cancelled.status, cancelled.headers.get("etag")]).toStrictEqual([200, '"1"']);
+    const cancelled = await system.post("/orders/matched/cancel", {}, { "if-match": '"1"' });
+    expect([cancelled.status, cancelled.headers.get("etag")]).toStrictEqual([200, '"2"']);
   });
 
   it("refuses to place an order twice", async () => {
