@@ -111,6 +111,9 @@ function isRejection<Refusal extends AggregateRejection>(decision: readonly unkn
   return !Array.isArray(decision);
 }
 
+/** As long as after so many conflicts: what was lost may still be under way, but a caller is waiting. */
+const triesBehindALostAnswer = 3;
+
 /**
  * An append whose answer was lost is sent once more: the store compares ids at the expected revision, so a first append
  * that did arrive makes the second a success with the first one's revision, even if others have appended since; and one
@@ -128,7 +131,7 @@ async function appendSurely(
     return await eventStore.append(stream, expected, events);
   } catch (lost) {
     if (!(lost instanceof EventStoreUnavailableError)) throw lost;
-    await standBack(policy, policy.attempts);
+    await standBack(policy, triesBehindALostAnswer);
     try {
       return await eventStore.append(stream, expected, events);
     } catch (cause) {

@@ -109,6 +109,8 @@ export class RecentKeys {
   }
 
   #findBefore(key: string): RememberedKey | undefined {
+    // Most streams were never restored from a snapshot: their keys need not be hashed.
+    if (this.#before.length === 0) return undefined;
     const place = packedPlace(this.#before, shortHash(key));
     if (place === -1) return undefined;
     let newer = this.#keys.size + packedCount(this.#before) - 1 - place;

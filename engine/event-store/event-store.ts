@@ -11,6 +11,7 @@ import {
   FORWARDS,
   type JSONType,
   jsonEvent,
+  NotLeaderError,
   type ResolvedEvent,
   START,
   StreamNotFoundError,
@@ -92,11 +93,14 @@ export class EventStore {
     ]);
   }
 
-  /** A stream's events from `from` (included) forwards; none if the stream does not exist or ends before it. */
+  /**
+   * A stream's events from `from` (included) forwards; none if the stream does not exist or ends before it. Asked of the
+   * leader: what a follower has not heard of yet would be missing from a decision.
+   */
   readStream(stream: string, from = 0n, maxCount?: bigint): AsyncGenerator<StoredEvent, void> {
     const count = maxCount === undefined ? {} : { maxCount };
-    const reading = this.client.readStream(stream, { fromRevision: from, direction: FORWARDS, ...count });
-    return this.#read(reading, `the read of ${stream}`);
+    const options = { fromRevision: from, direction: FORWARDS, requiresLeader: true, ...count } as const;
+    return this.#read(() => this.client.readStream(stream, options), `the read of ${stream}`);
   }
 
   /** The last event of a stream that a read can see, if there is one. */
@@ -106,8 +110,9 @@ export class EventStore {
 
   /** The last `count` events of a stream that a read can see, in the stream's order; fewer only if there are no more. */
   async lastEvents(stream: string, count: number): Promise<StoredEvent[]> {
-    const reading = this.client.readStream(stream, { fromRevision: END, direction: BACKWARDS, maxCount: count });
-    return (await this.#collected(reading, `the read of ${stream}`)).reverse();
+    const options = { fromRevision: END, direction: BACKWARDS, requiresLeader: true, maxCount: count } as const;
+    const open = (): Reading => this.client.readStream(stream, options);
+    return (await this.#collected(open, `the read of ${stream}`)).reverse();
   }
 
   /**
@@ -116,14 +121,15 @@ export class EventStore {
    */
   readAll(from: Position = startOfAll, until?: Position): AsyncGenerator<StoredEvent, void> {
     const fromPosition = comparePositions(from, startOfAll) === 0 ? START : from;
-    const reading = this.client.readAll({ fromPosition, direction: FORWARDS, requiresLeader: until === undefined });
-    return this.#read(reading, "the read of $all", until);
+    const options = { fromPosition, direction: FORWARDS, requiresLeader: until === undefined } as const;
+    return this.#read(() => this.client.readAll(options), "the read of $all", until);
   }
 
   /** Position of the last event of the log. Asked of the leader: a follower's tail may lie behind an acked write. */
   async tail(): Promise<Position> {
-    const reading = this.client.readAll({ fromPosition: END, direction: BACKWARDS, maxCount: 1, requiresLeader: true });
-    return (await this.#collected(reading, "the read of the tail of $all")).at(0)?.position ?? startOfAll;
+    const options = { fromPosition: END, direction: BACKWARDS, maxCount: 1, requiresLeader: true } as const;
+    const open = (): Reading => this.client.readAll(options);
+    return (await this.#collected(open, "the read of the tail of $all")).at(0)?.position ?? startOfAll;
   }
 
   async dispose(): Promise<void> {
@@ -131,50 +137,51 @@ export class EventStore {
   }
 
   /** Reads to its end what has few events; leaving early would cost a reset of the stream on the connection. */
-  async #collected(
-    reading: StreamingRead<ResolvedEvent | AllStreamResolvedEvent>,
-    what: string,
-  ): Promise<StoredEvent[]> {
+  async #collected(open: () => Reading, what: string): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
-    for await (const event of this.#read(reading, what)) events.push(event);
+    for await (const event of this.#read(open, what)) events.push(event);
     return events;
   }
 
   // One generator instead of three stacked ones: each layer would cost a promise per event, and replays read millions.
-  async *#read(
-    reading: StreamingRead<ResolvedEvent | AllStreamResolvedEvent>,
-    what: string,
-    until?: Position,
-  ): AsyncGenerator<StoredEvent, void> {
+  async *#read(open: () => Reading, what: string, until?: Position): AsyncGenerator<StoredEvent, void> {
     const { readProgressMs } = this.#deadlines;
-    let ended = false;
-    const deadline = new ProgressDeadline(readProgressMs, () => {
-      reading.destroy(new EventStoreUnavailableError(`${what} got no answer within ${readProgressMs} ms: try again`));
-    });
-    try {
-      for await (const resolved of reading) {
-        deadline.arrived();
-        const event = resolved.event ?? resolved.link;
-        if (event === undefined) throw new EventStoreError(`${what} gave an answer without an event`);
-        const stored = fromClientEvent(event);
-        if (until !== undefined && isAfter(stored.position, until)) return;
-        yield stored;
-        deadline.waiting();
+    for (let isAskedAgain = false; ; isAskedAgain = true) {
+      const reading = open();
+      let ended = false;
+      const deadline = new ProgressDeadline(readProgressMs, () => {
+        reading.destroy(new EventStoreUnavailableError(`${what} got no answer within ${readProgressMs} ms: try again`));
+      });
+      try {
+        for await (const resolved of reading) {
+          deadline.arrived();
+          const event = resolved.event ?? resolved.link;
+          if (event === undefined) throw new EventStoreError(`${what} gave an answer without an event`);
+          const stored = fromClientEvent(event);
+          if (until !== undefined && isAfter(stored.position, until)) return;
+          yield stored;
+          deadline.waiting();
+        }
+        ended = true;
+        return;
+      } catch (error) {
+        ended = error instanceof StreamNotFoundError;
+        if (ended) return;
+        // A follower gives no event and says who leads; the client asks there the next time.
+        if (!(error instanceof NotLeaderError) || isAskedAgain) throw fromClientError(error, what);
+        ended = true;
+      } finally {
+        deadline.stop();
+        reading.on("error", ignoreLateError);
+        // A read that is left early would otherwise be sent to its end. One that has ended must not be cancelled: servers
+        // take many resets of streams for an attack and close the connection, with every call on it.
+        if (!ended) await reading.cancel().catch(ignoreLateError);
       }
-      ended = true;
-    } catch (error) {
-      ended = error instanceof StreamNotFoundError;
-      if (ended) return;
-      throw fromClientError(error, what);
-    } finally {
-      deadline.stop();
-      reading.on("error", ignoreLateError);
-      // A read that is left early would otherwise be sent to its end. One that has ended must not be cancelled: servers
-      // take many resets of streams for an attack and close the connection, with every call on it.
-      if (!ended) await reading.cancel().catch(ignoreLateError);
     }
   }
 }
+
+type Reading = StreamingRead<ResolvedEvent | AllStreamResolvedEvent>;
 
 function toClientEvent(event: NewEvent): ReturnType<typeof jsonEvent> {
   // The client asks for index signatures, which no interface has; any object is valid JSON input.
