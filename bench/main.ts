@@ -13,11 +13,14 @@ import { compareCommands } from "./command.ts";
 import { contentionTable } from "./contention.ts";
 import { compareDelivery } from "./delivery.ts";
 import { fillOrderLog } from "./order-log.ts";
+import { compareProcess } from "./process.ts";
+import { costTable, orderToCashCosts } from "./process-costs.ts";
 import { Servers } from "./servers.ts";
 import { type Comparison, format } from "./side-by-side.ts";
+import { compareSnapshots } from "./snapshots.ts";
 import { formatTable, type Table } from "./table.ts";
 
-const subjects = ["command", "contention", "delivery", "back-fill"] as const;
+const subjects = ["command", "contention", "snapshots", "process", "delivery", "back-fill"] as const;
 type SubjectName = (typeof subjects)[number];
 
 interface Options {
@@ -31,14 +34,24 @@ interface Sizes {
   readonly rounds: number;
   /** Orders placed and cancelled in one run. */
   readonly commands: number;
+  /** Commands on long and short aggregates, and orders that a process takes on, in one run. */
+  readonly snapshots: number;
+  readonly processes: number;
   /** How long each number of clients contends. */
   readonly contentionSeconds: number;
   /** Orders in the log that delivery and back-fill read. */
   readonly orders: number;
 }
 
-const fullSizes: Sizes = { rounds: 5, commands: 300, contentionSeconds: 4, orders: 3_000 };
-const quickSizes: Sizes = { rounds: 1, commands: 20, contentionSeconds: 0.2, orders: 160 };
+const fullSizes: Sizes = {
+  rounds: 5,
+  commands: 300,
+  snapshots: 200,
+  processes: 200,
+  contentionSeconds: 4,
+  orders: 3_000,
+};
+const quickSizes: Sizes = { rounds: 1, commands: 20, snapshots: 5, processes: 5, contentionSeconds: 0.2, orders: 160 };
 
 const program = new Command("bench")
   .description("Measures the engine against the raw clients doing the same work, side by side in one run.")
@@ -83,7 +96,7 @@ interface Results {
 }
 
 async function measure(options: Options): Promise<Results> {
-  const { rounds, commands, contentionSeconds, orders } = {
+  const { rounds, commands, snapshots, processes, contentionSeconds, orders } = {
     ...(options.quick === true ? quickSizes : fullSizes),
     ...(options.rounds === undefined ? {} : { rounds: options.rounds }),
   };
@@ -102,6 +115,15 @@ async function measure(options: Options): Promise<Results> {
   if (isWanted("contention")) {
     await withServers(async (servers) => {
       tables.push(await contentionTable(servers, [1, 2, 5, 10, 20, 50], contentionSeconds));
+    });
+  }
+  if (isWanted("snapshots")) await withServers((servers) => collect(compareSnapshots(servers, snapshots, rounds)));
+  if (isWanted("process")) {
+    await withServers(async (servers) => {
+      await collect(compareProcess(servers, processes, rounds));
+      const store = EventStore.connect(servers.connectionString);
+      tables.push(costTable(await orderToCashCosts(store)));
+      await store.dispose();
     });
   }
   if (isWanted("delivery") || isWanted("back-fill")) {
