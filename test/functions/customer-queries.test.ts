@@ -11,12 +11,7 @@ describe("queries of customers", () => {
 
   beforeAll(async () => {
     views = await OrderViews.made(inject("dynamodbEndpoint"));
-    Object.assign(process.env, {
-      DYNAMODB_ENDPOINT: inject("dynamodbEndpoint"),
-      AWS_REGION: "eu-central-1",
-      TABLE_PREFIX: views.tablePrefix,
-      LOG_LEVEL: "silent",
-    });
+    views.setEnvironment(inject("dynamodbEndpoint"));
     functions = await loadFunctions();
   });
 

@@ -9,13 +9,7 @@ describe("queries of deadlines", () => {
 
   beforeAll(async () => {
     views = await OrderViews.made(inject("dynamodbEndpoint"));
-    Object.assign(process.env, {
-      EVENTSTORE_CONNECTION_STRING: views.server.connectionString,
-      DYNAMODB_ENDPOINT: inject("dynamodbEndpoint"),
-      AWS_REGION: "eu-central-1",
-      TABLE_PREFIX: views.tablePrefix,
-      LOG_LEVEL: "silent",
-    });
+    views.setEnvironment(inject("dynamodbEndpoint"));
     functions = await loadFunctions();
   });
 

@@ -44,6 +44,17 @@ export class OrderViews {
     return made;
   }
 
+  /** What functions need to find them: to be set before they are loaded. */
+  setEnvironment(dynamodbEndpoint: string): void {
+    Object.assign(process.env, {
+      EVENTSTORE_CONNECTION_STRING: this.server.connectionString,
+      DYNAMODB_ENDPOINT: dynamodbEndpoint,
+      AWS_REGION: "eu-central-1",
+      TABLE_PREFIX: this.tablePrefix,
+      LOG_LEVEL: "silent",
+    });
+  }
+
   tableOf(view: string): string {
     return `${this.tablePrefix}${view}-v1-g1`;
   }
