@@ -47,6 +47,8 @@ export function orderToCashManager(eventStore: EventStore): OrderToCashManager {
     aggregate: orderToCashAggregate,
     inputOf,
     pending: ({ pending }) => pending,
+    halted: ({ halted }) =>
+      halted === undefined ? undefined : `${halted.request.step}: ${halted.message} (${halted.code})`,
     outcomeInput: (key, outcome, at) => ({ type: "RecordOutcome", key, outcome, at }),
     correlationId: ({ order }) => order?.correlationId,
     send: (request, sending) => send(eventStore, request, sending),

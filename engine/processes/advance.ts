@@ -70,6 +70,9 @@ async function finish<State, Input, Request>(
     context.log.debug({ process: streamOf(manager.aggregate, id), key, outcome: outcome.is }, "request answered");
     const input = manager.outcomeInput(key, outcome, new Date().toISOString());
     ({ loaded } = await tell(context, manager, loaded, { id, input, key: `${key}:${outcome.is}`, origin: because }));
+    const reason = manager.halted(loaded.state);
+    // An alarm looks for these words: nobody else sees it, since to the event that was told all went well.
+    if (reason !== undefined) context.log.error({ process: streamOf(manager.aggregate, id), reason }, "process halted");
   }
 }
 

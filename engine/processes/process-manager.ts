@@ -38,6 +38,8 @@ export interface ProcessManager<State, Input, Request> {
   readonly inputOf: (event: StoredEvent, at: string) => { readonly id: string; readonly input: Input } | undefined;
   /** The request that is to be sent now. */
   readonly pending: (state: State) => Pending<Request> | undefined;
+  /** Why the process does not go on until somebody does something about it; undefined as long as it does. */
+  readonly halted: (state: State) => string | undefined;
   readonly outcomeInput: (key: string, outcome: RequestOutcome, at: string) => Input;
   /** Of the request from outside that started the process; everything that it does bears it. */
   readonly correlationId: (state: State) => string | undefined;

@@ -137,6 +137,12 @@ describe("the alarms", () => {
   it.each([
     { words: "event not applied", writer: "delivery/project-batch.ts", of: /^project-/, alarmed: "events-not-applied" },
     { words: "process not told", writer: "processes/process-batch.ts", of: /^process-/, alarmed: "processes-not-told" },
+    {
+      words: "process halted",
+      writer: "processes/advance.ts",
+      of: /^(process-order-to-cash|order-to-cash|fire-deadlines)$/,
+      alarmed: "processes-halted",
+    },
   ])("see a batch that was not done whole, which is no error of the function, by its log: $words", async (seen) => {
     const { words, writer, of, alarmed } = seen;
     expect(await readFile(join(import.meta.dirname, "../../engine", writer), "utf8")).toContain(`"${words}"`);
