@@ -43,6 +43,11 @@ describe("deadlines that are due", () => {
     await Promise.all([fire([transfer, transfer]), fire([transfer])]);
     expect(await fire([transfer])).toStrictEqual({ told: 1, failed: 0, logged: [] });
     expect(await used.transfers.streams(transfer)).toStrictEqual(scenarios["given back"]?.ends);
+    const passed = (await used.transfers.events(`transfer-${transfer.id}`)).find(
+      ({ type }) => type === "DeadlinePassed",
+    );
+    const key = dueOf(transfer).key;
+    expect(passed?.metadata).toMatchObject({ idempotencyKey: key, $causationId: key, actor: "transfers" });
   });
 
   it("have no effect where they were met meanwhile, or are not the ones that run", async () => {

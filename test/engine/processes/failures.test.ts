@@ -3,7 +3,7 @@ import { jsonEvent } from "@eventstore/db-client";
 import { describe, expect, it } from "vitest";
 import { handleCommand } from "../../../engine/commands/handle-command.ts";
 import { commandDigest } from "../../../engine/commands/idempotency.ts";
-import { EventStoreUnavailableError } from "../../../engine/event-store/errors.ts";
+import { AppendTooLargeError, EventStoreUnavailableError } from "../../../engine/event-store/errors.ts";
 import { added, purse } from "./purse.ts";
 import type { TransferManager } from "./transfer-manager.ts";
 import { scenarios } from "./scenarios.ts";
@@ -55,11 +55,14 @@ describe("a request that can never be carried out", () => {
   const used = useTransfers();
 
   /** How the first request ended in the stream of the process, and what the log says. */
-  async function halted(transfer: TransferCase): Promise<{ recorded: unknown; logged: unknown[] }> {
+  async function halted(
+    transfer: TransferCase,
+    store = used.transfers.store,
+  ): Promise<{ recorded: unknown; logged: unknown[] }> {
     const lines: Record<string, unknown>[] = [];
     const log = errorsLoggedTo(lines);
-    await used.transfers.tell(transfer, "ask", { log });
-    await used.transfers.tell(transfer, "ask", { log });
+    await used.transfers.tell(transfer, "ask", { log, store });
+    await used.transfers.tell(transfer, "ask", { log, store });
     const recorded = (await used.transfers.facts(`transfer-${transfer.id}`)).at(-1);
     return { recorded, logged: lines.map(({ msg, reason }) => ({ msg, reason })) };
   }
@@ -85,6 +88,16 @@ describe("a request that can never be carried out", () => {
   it("because of a fault in the code of the aggregate halts the process", async () => {
     const transfer = await used.transfers.prepared({ coins: [0] });
     expect(await halted(transfer)).toStrictEqual(failed("INVALID_EVENT", expect.stringContaining("CoinTaken")));
+  });
+
+  it("because its events are too large for one append halts the process", async () => {
+    const transfer = await used.transfers.prepared();
+    const store = new WatchedStore(used.transfers.store, {
+      before({ what }) {
+        if (what.startsWith("append purse-")) throw new AppendTooLargeError("2 MiB");
+      },
+    });
+    expect(await halted(transfer, store)).toStrictEqual(failed("APPEND_TOO_LARGE", "2 MiB"));
   });
 
   it("because its key was used for something else halts the process", async () => {

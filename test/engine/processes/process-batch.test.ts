@@ -13,13 +13,15 @@ import { type Around, WatchedStore } from "./watched-store.ts";
 describe("a batch for processes", () => {
   const used = useTransfers();
 
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
   /** As the teller's stream holds them: data of any shape, so that a test can have wrong ones. */
   async function recorded(
     events: readonly { type: string; data: unknown; version?: number }[],
   ): Promise<StoredEvent[]> {
     const { store } = used.transfers;
     const stream = `teller-${randomUUID()}`;
-    const metadata = { $correlationId: "request at the teller", schemaVersion: 1 };
+    const metadata = { $correlationId: "request at the teller", traceparent };
     await store.append(
       stream,
       "no_stream",
@@ -94,10 +96,12 @@ describe("a batch for processes", () => {
   it("gives the events of a process back from the first that failed on, and those of no other", async () => {
     const [one, two] = [await used.transfers.prepared(), await used.transfers.prepared()];
     const events = await recorded([approve(one, "Bob"), ask(one), ask(two), approve(one), approve(two)]);
-    const isBroken = (what: string): boolean => what === `read purse-${one.from}`;
+    let isBroken = true;
     const around: Around = {
       before({ what }) {
-        if (isBroken(what)) throw new EventStoreUnavailableError("no answer");
+        if (!isBroken || what !== `read purse-${one.from}`) return;
+        isBroken = false;
+        throw new EventStoreUnavailableError("no answer");
       },
     };
     const { failed, logged } = await process(events, { around });
@@ -107,6 +111,8 @@ describe("a batch for processes", () => {
       { msg: "process not told", type: "TransferApproved" },
     ]);
     expect(await ends(two)).toStrictEqual({ as: "paid" });
+    const told = (await used.transfers.streams(one)).process.map(({ type }) => type);
+    expect(told).toStrictEqual(["Approved", "Asked", "Intended"]);
     const back = events.filter(({ revision }) => failed.includes(revision.toString()));
     expect((await process(back)).failed).toStrictEqual([]);
     expect(await ends(one)).toStrictEqual({ as: "paid" });
@@ -160,9 +166,12 @@ describe("a batch for processes", () => {
     const [event] = await recorded([ask(transfer)]);
     if (event === undefined) throw new Error("It was recorded.");
     await process([event]);
-    const { id } = event;
-    for (const { metadata } of await used.transfers.events(`transfer-${transfer.id}`)) {
-      expect(metadata).toMatchObject({ $correlationId: "request at the teller", $causationId: id, actor: "transfers" });
-    }
+    const { id: $causationId } = event;
+    const common = { $correlationId: "request at the teller", $causationId, actor: "transfers", traceparent };
+    const keys = (await used.transfers.events(`transfer-${transfer.id}`)).map(({ metadata }) => {
+      expect(metadata).toMatchObject(common);
+      return metadata.idempotencyKey;
+    });
+    expect(keys).toStrictEqual([$causationId, $causationId, `${$causationId}:take:accepted`]);
   });
 });
