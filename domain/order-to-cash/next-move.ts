@@ -134,7 +134,10 @@ function refusal({ steps }: OrderToCash, step: Step): { readonly code: string; r
   return outcome?.is === "refused" ? outcome : undefined;
 }
 
-/** Contexts take reasons of at most 500 characters. */
+/** Contexts take reasons of at most 500 characters. None is cut in the middle: a surrogate without its other half is no text. */
 function asReason(text: string): string {
-  return text.slice(0, 500).trim();
+  return text
+    .slice(0, 500)
+    .replace(/[\uD800-\uDBFF]$/, "")
+    .trim();
 }

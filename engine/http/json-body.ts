@@ -16,7 +16,7 @@ export interface WithJsonBody<Body> {
 
 /**
  * Reads and validates a JSON body. Refuses another content type (415), more than {@link largestBody} (413), what is not JSON
- * (400 MALFORMED_JSON) and what the schema refuses (400 INVALID_REQUEST). With `optional`, no body at all reads as `{}`.
+ * or not Unicode (400 MALFORMED_JSON) and what the schema refuses (400 INVALID_REQUEST). With `optional`, no body at all reads as `{}`.
  */
 export function jsonBody<Schema extends z.ZodType>(
   schema: Schema,
@@ -72,11 +72,28 @@ function textOf(sent: string, isBase64: boolean): string {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const content: unknown = JSON.parse(text);
+    requireUnicode(text);
+    return content;
   } catch (cause) {
+    if (cause instanceof HttpProblem) throw cause;
     // What the parser says quotes the body; where it failed is all a client needs.
     const position = cause instanceof Error ? /at position (\d+)/.exec(cause.message)?.[1] : undefined;
     const where = position === undefined ? "" : ` (at character ${position})`;
     throw new HttpProblem(400, "MALFORMED_JSON", `the body is not JSON${where}`, { cause });
   }
+}
+
+/**
+ * JSON can write half of a surrogate pair, as `"\ud83d"`; UTF-8 and what keeps text in it cannot (RFC 8259, 8.2). An event
+ * with such a half would be written here, and could be kept in no view.
+ */
+function requireUnicode(text: string): void {
+  if (!/\\ud[89a-f]/i.test(text)) return;
+  JSON.parse(text, (name, value: unknown) => {
+    if (name.isWellFormed() && (typeof value !== "string" || value.isWellFormed())) return value;
+    const where = JSON.stringify(name.toWellFormed());
+    const detail = `the body is not Unicode: ${where} has half of a surrogate pair in it; send whole characters`;
+    throw new HttpProblem(400, "MALFORMED_JSON", detail);
+  });
 }

@@ -22,8 +22,13 @@ export function called<Result>(part: string, run: () => Result): Result {
   try {
     return run();
   } catch (cause) {
-    throw new BrokenLaw(`${part} threw ${String(cause)}`, "", cause);
+    throw new BrokenLaw(`${part} threw ${thrown(cause)}`, "", cause);
   }
+}
+
+/** What was thrown, in one line; anything can be thrown, and not all of it can be made a string. */
+export function thrown(cause: unknown): string {
+  return cause instanceof Error ? String(cause) : inspect(cause, { breakLength: Infinity });
 }
 
 /** `part` changes nothing of what it is given; `given` shows it. */
@@ -54,27 +59,34 @@ export function storedData(types: EventTypes, { type, data }: AggregateEvent): s
   const parsed = parsedBy(definition.schema, type, data);
   const changed = exactDifference(parsed, data);
   if (changed !== undefined) throw new BrokenLaw(`the schema of ${type} changes what was decided`, changed);
-  const text = JSON.stringify(data);
-  const lost = exactDifference(JSON.parse(text), data);
-  if (lost !== undefined) throw new BrokenLaw(`JSON does not keep the data of ${type}`, lost);
-  return text;
+  try {
+    const text = JSON.stringify(data);
+    const lost = exactDifference(JSON.parse(text), data);
+    if (lost === undefined) return text;
+    throw new BrokenLaw(`JSON does not keep the data of ${type}`, lost);
+  } catch (cause) {
+    if (cause instanceof BrokenLaw) throw cause;
+    throw new BrokenLaw(`JSON does not keep the data of ${type}`, thrown(cause), cause);
+  }
 }
 
 function parsedBy(schema: { parse(data: unknown): unknown }, type: string, data: unknown): unknown {
   try {
     return schema.parse(data);
   } catch (cause) {
-    throw new BrokenLaw(`the schema of ${type} refuses what was decided`, String(cause), cause);
+    throw new BrokenLaw(`the schema of ${type} refuses what was decided`, thrown(cause), cause);
   }
 }
 
 /** An invariant that does not hold says so by false, or by throwing what it found. */
 export function checkInvariant(name: string, holds: () => boolean): void {
-  let isKept: boolean;
+  let isKept: unknown;
   try {
     isKept = holds();
   } catch (cause) {
-    throw new BrokenLaw(`the invariant "${name}" is broken`, String(cause), cause);
+    throw new BrokenLaw(`the invariant "${name}" is broken`, thrown(cause), cause);
   }
-  if (!isKept) throw new BrokenLaw(`the invariant "${name}" is broken`);
+  if (isKept === false) throw new BrokenLaw(`the invariant "${name}" is broken`);
+  // A promise, for one, would be taken for true.
+  if (isKept !== true) throw new BrokenLaw(`the invariant "${name}" answered neither true nor false`, inFull(isKept));
 }

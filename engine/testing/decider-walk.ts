@@ -4,7 +4,16 @@
  */
 import type { AggregateDecider, AggregateEvent, AggregateRejection } from "../commands/aggregate.ts";
 import type { EventTypes } from "../event-store/event-types.ts";
-import { BrokenLaw, called, checkInvariant, checkKind, checkSameAgain, storedData, untouched } from "./decider-laws.ts";
+import {
+  BrokenLaw,
+  called,
+  checkInvariant,
+  checkKind,
+  checkSameAgain,
+  storedData,
+  thrown,
+  untouched,
+} from "./decider-laws.ts";
 import { exactDifference } from "./exact-difference.ts";
 
 /** Chooses a command by what was reached, for example the payment of just what is open; undefined when none fits there. */
@@ -100,7 +109,8 @@ export function walk<State, Command extends object, Event extends AggregateEvent
     return { steps, state };
   } catch (error) {
     if (error instanceof BrokenLaw) return { steps, state, broken: error };
-    throw error;
+    // What cannot be explored is not sound: a view that throws, a command that cannot be copied, an event that is none.
+    return { steps, state, broken: new BrokenLaw(`the exploration failed: ${thrown(error)}`, "", error) };
   }
 }
 

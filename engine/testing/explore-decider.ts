@@ -21,7 +21,7 @@ export interface Exploration<
 > extends WatchedDecider<State, Command, Event, Refusal> {
   /** The next command, or a choice of one by the state that was reached. */
   readonly commands: fc.Arbitrary<Command | CommandChoice<State, Command, Event>>;
-  /** How many sequences; 500 by default. */
+  /** How many sequences, one at least; 500 by default. */
   readonly runs?: number;
   /** Of one sequence; 20 by default. */
   readonly maximumCommands?: number;
@@ -46,7 +46,7 @@ export class DeciderFaultError extends Error {
   override readonly name = "DeciderFaultError";
 }
 
-/** Throws {@link DeciderFaultError} at the first sequence that breaks a law. */
+/** Throws {@link DeciderFaultError} at the first sequence that breaks a law, or that cannot be explored at all. */
 export function exploreDecider<
   State,
   Command extends object,
@@ -55,6 +55,7 @@ export function exploreDecider<
 >(exploration: Exploration<State, Command, Event, Refusal>): Explored {
   const { eventTypes, commands, runs = 500, maximumCommands = 20, seed = newSeed() } = exploration;
   checkEventTypes(eventTypes);
+  if (!Number.isSafeInteger(runs) || runs < 1) throw new RangeError(`runs: ${runs} explores nothing: give 1 or more`);
   const [decided, refused] = [new Map<string, number>(), new Map<string, number>()];
   let unchanged = 0;
   const broken: Required<Walk<State, Command, Event, Refusal>>[] = [];

@@ -55,7 +55,7 @@ export function given<State, Command, Event extends AggregateEvent, Refusal exte
       // An object with `then` passes for a promise: to await it, or to return it from a test, calls this with a function.
       if (typeof expected === "function") throw new TypeError("this is no promise: give .then the expected events");
       const decision = decide();
-      const difference = exactDifference(decision, expected);
+      const difference = decisionKind(decision) === "neither" ? "" : exactDifference(decision, expected);
       if (difference !== undefined) throw failure(asked, answerFor(decision, expected), decision, expected, difference);
     };
     return {

@@ -10,6 +10,7 @@
  */
 import type { EventOf, EventTypes } from "../event-store/event-types.ts";
 import type { Position } from "../event-store/position.ts";
+import { wellFormed } from "./well-formed.ts";
 
 /** A value of a row: what JSON can say. Numbers are safe integers, so that sums are exact in every order. */
 export type RowValue = string | number | boolean | null | readonly RowValue[] | { readonly [name: string]: RowValue };
@@ -145,7 +146,7 @@ function dispatch<Types extends EventTypes, Change>(on: Handlers<Types, Change>)
     // handler and data that the definition's type states holds, and only the index by a runtime string loses it.
     const handler = on[event.type] as ((event: ProjectedEvent) => Change) | undefined;
     if (handler === undefined) throw new ProjectionDefinitionError(`no handler for listed event type ${event.type}`);
-    return handler(event);
+    return wellFormed(handler(event));
   };
 }
 

@@ -191,6 +191,11 @@ describe("an order whose credit is refused", () => {
       hears: ["received", refused("reserve-credit", "CUSTOMER_SUSPENDED", "x".repeat(600))],
       asks: [reserve, because("reject-order", `CUSTOMER_SUSPENDED: ${"x".repeat(480)}`)],
     },
+    {
+      name: "is rejected for a reason that ends with a whole character",
+      hears: ["received", refused("reserve-credit", "CUSTOMER_SUSPENDED", `${"x".repeat(479)}😀😀`)],
+      asks: [reserve, because("reject-order", `CUSTOMER_SUSPENDED: ${"x".repeat(479)}`)],
+    },
   ]);
 });
 

@@ -15,6 +15,7 @@ const silent = createLogger("test", { level: "silent" });
 const bodySchema = z.strictObject({
   items: z.array(z.strictObject({ count: z.int().min(1) })),
   "a/b~c": z.int().optional(),
+  note: z.string().optional(),
 });
 
 const echo = httpFunction(silent)
@@ -105,6 +106,26 @@ describe("a JSON body", () => {
       headers: problemHeaders,
       body: problem(400, "MALFORMED_JSON", "Malformed JSON", detail),
     });
+  });
+
+  it.each([
+    ['{"items": [], "note": "\\ud83d"}', '"note"'],
+    ['{"items": [], "note": "\\uD83Dx\\uDE00"}', '"note"'],
+    ['{"items": ["\\ude00"]}', '"0"'],
+    ['{"\\udbff": 1}', '"\ufffd"'],
+  ])("that has half of a character in it (%j) is refused, and told where", async (body, where) => {
+    const detail = `the body is not Unicode: ${where} has half of a surrogate pair in it; send whole characters`;
+    expect(withoutContext(await invoke(echo, { body }))).toStrictEqual({
+      status: 400,
+      headers: problemHeaders,
+      body: problem(400, "MALFORMED_JSON", "Malformed JSON", detail),
+    });
+  });
+
+  it("that writes a whole character as a pair is taken", async () => {
+    // The second one is a backslash and a "u", no escape.
+    const body = JSON.stringify(valid).replace(/}$/, String.raw`, "note": "\ud83d\ude00 \\ud83d"}`);
+    expect(await invoke(echo, { body })).toMatchObject({ status: 200, body: { content: { note: "😀 \\ud83d" } } });
   });
 
   it("that is no UTF-8 is refused", async () => {

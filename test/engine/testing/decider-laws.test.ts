@@ -88,7 +88,7 @@ describe("each law is watched:", () => {
       "evolve keeps its event as it is",
       evolveDrain((tank, event) => {
         const next = sound.evolve(tank, event);
-        Object.assign(event.data, { litres: 2 });
+        Object.assign(event.data, { litres: -1 });
         return next;
       }),
       "evolve changed what it was given\n",

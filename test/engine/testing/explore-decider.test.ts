@@ -1,12 +1,14 @@
 /** The exploration shrinks what it finds to the fewest commands, and says how to repeat it. */
 import assert from "node:assert";
 import fc from "fast-check";
+import { z } from "zod";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { exploreDecider } from "../../../engine/testing/explore-decider.ts";
 import {
   capacity,
   commands,
   eventTypes,
+  deciding,
   evolving,
   explore,
   faultOf,
@@ -14,6 +16,7 @@ import {
   type Tank,
   type TankCommand,
   type TankEvent,
+  type TankExploration,
   told,
 } from "./tank.ts";
 
@@ -129,5 +132,52 @@ State that was reached
     expect(fault.cause).toBeInstanceOf(assert.AssertionError);
     expect(fault.message).toContain("  2. { type: 'Drain' }");
     expect(fault.message).not.toContain("  3. ");
+  });
+});
+
+describe("what cannot be explored", () => {
+  // Of any shape: what a decider that the type checker has not seen can answer.
+  const answering = (event: unknown): Partial<TankExploration> => ({
+    decider: { ...sound, evolve: (tank) => tank, decide: () => [event] as TankEvent[] },
+    eventTypes: { Filled: { version: 1, schema: z.any() } },
+  });
+  const cyclic: { self?: unknown } = {};
+  cyclic.self = cyclic;
+  const throwing = (what: unknown) => (): never => {
+    throw what;
+  };
+  const failing = throwing(new Error("no"));
+
+  it.each<[string, Partial<TankExploration>, string]>([
+    [
+      "a number that JSON does not know",
+      answering({ type: "Filled", data: 1n }),
+      "JSON does not keep the data of Filled",
+    ],
+    ["data in a circle", answering({ type: "Filled", data: cyclic }), "JSON does not keep the data of Filled"],
+    ["an event without data", answering({ type: "Filled" }), "JSON does not keep the data of Filled"],
+    ["an event that is none", answering(null), "the exploration failed: TypeError"],
+    ["a view that throws", { view: failing }, "the exploration failed: Error: no"],
+    [
+      "an invariant that answers later",
+      { invariants: { late: async () => Promise.resolve(false) } as never },
+      'the invariant "late" answered neither true nor false',
+    ],
+    [
+      "a command that cannot be copied",
+      { commands: commands.map((command) => ({ ...command, ask: failing })) },
+      "the exploration failed: DataCloneError",
+    ],
+    [
+      "a decider that throws what is no error",
+      { decider: deciding(throwing(Object.create(null))) },
+      "decide threw [Object: null prototype] {}",
+    ],
+  ])("fails: %s", (_, change, message) => {
+    expect(faultOf(change).message.startsWith(message)).toBe(true);
+  });
+
+  it.each([0, -1, 1.5])("is not explored %d times", (runs) => {
+    expect(() => explore({ runs })).toThrow(new RangeError(`runs: ${runs} explores nothing: give 1 or more`));
   });
 });

@@ -98,4 +98,20 @@ describe("a projection", () => {
     ).toStrictEqual([true, true, true, false, false, false, false]);
     expect(["account-1", "account-a-b"].map((stream) => idOfStream(projection, stream))).toStrictEqual(["1", "a-b"]);
   });
+
+  it("has no text that a table cannot hold: half of a character becomes U+FFFD, all else stays as it is", () => {
+    const half = "a\ud83d";
+    const change = { set: { owner: half, deep: [{ [half]: "\ude00" }, 1, null, "😀"] }, add: { n: 1 } };
+    const owned = defineOnePerStreamProjection({ ...definition, on: { Opened: () => change } });
+    expect(owned.changes(event("Opened"))).toStrictEqual({
+      set: { owner: "a\ufffd", deep: [{ "a\ufffd": "\ufffd" }, 1, null, "😀"] },
+      add: { n: 1 },
+    });
+    const keyed = { key: { partition: half, sort: "s" }, add: { n: 1 } };
+    const shared = defineSharedProjection({ ...definition, on: { Opened: () => [keyed] } });
+    expect(shared.changes(event("Opened"))).toStrictEqual([{ ...keyed, key: { partition: "a\ufffd", sort: "s" } }]);
+    const whole = { set: { owner: "😀" } };
+    const untouched = defineOnePerStreamProjection({ ...definition, on: { Opened: () => whole } });
+    expect(untouched.changes(event("Opened"))).toBe(whole);
+  });
 });
