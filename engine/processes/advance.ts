@@ -14,7 +14,7 @@ import type { CommandOutcome } from "../commands/outcome.ts";
 import type { Precondition } from "../commands/precondition.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import type { Logger } from "../http/logger.ts";
-import type { Pending, ProcessManager, RequestOutcome } from "./process-manager.ts";
+import { type Pending, processKey, type ProcessManager, type RequestOutcome } from "./process-manager.ts";
 
 export interface ProcessContext {
   readonly eventStore: EventStore;
@@ -25,7 +25,7 @@ export interface ProcessContext {
 export interface Told<Input> {
   readonly id: string;
   readonly input: Input;
-  /** Names what is told, once and for all: told again, it changes nothing. */
+  /** Names what is told, once and for all: told again, it changes nothing. A client's own, or a {@link processKey}. */
   readonly key: string;
   /** Of what was told, where one key may come with different things; without it the key alone counts. */
   readonly digest?: string;
@@ -39,9 +39,15 @@ export class ProcessBusyError extends Error {
   override readonly name = "ProcessBusyError";
 }
 
+/** A fault of the process manager: its decider does not take the outcome of its own request. */
+export class ProcessStuckError extends Error {
+  readonly code = "PROCESS_STUCK";
+  override readonly name = "ProcessStuckError";
+}
+
 /**
  * Returns how the process took what it was told; a rejection is an outcome. Throws the event store's errors and
- * {@link ProcessBusyError}: then it is to be told again.
+ * {@link ProcessBusyError}: then it is to be told again; and {@link ProcessStuckError}.
  */
 export async function advance<State, Input, Request>(
   context: ProcessContext,
@@ -69,7 +75,13 @@ async function finish<State, Input, Request>(
     const outcome = await ask(manager, pending, because);
     context.log.debug({ process: streamOf(manager.aggregate, id), key, outcome: outcome.is }, "request answered");
     const input = manager.outcomeInput(key, outcome, new Date().toISOString());
-    ({ loaded } = await tell(context, manager, loaded, { id, input, key: `${key}:${outcome.is}`, origin: because }));
+    const answer = { id, input, key: processKey(`${key}:${outcome.is}`), origin: because };
+    ({ loaded } = await tell(context, manager, loaded, answer));
+    if (manager.pending(loaded.state)?.key === key) {
+      throw new ProcessStuckError(
+        `${streamOf(manager.aggregate, id)} was told how ${key} ended, and still waits for it`,
+      );
+    }
     const reason = manager.halted(loaded.state);
     // An alarm looks for these words: nobody else sees it, since to the event that was told all went well.
     if (reason !== undefined) context.log.error({ process: streamOf(manager.aggregate, id), reason }, "process halted");
@@ -110,7 +122,7 @@ async function ask<State, Input, Request>(
   { key, request }: Pending<Request>,
   origin: CommandOrigin,
 ): Promise<RequestOutcome> {
-  const idempotency = { key, digest: commandDigest(manager.name, JSON.stringify(request)) };
+  const idempotency = { key: processKey(key), digest: commandDigest(manager.name, JSON.stringify(request)) };
   try {
     return outcomeOf(await manager.send(request, { origin, idempotency }), key);
   } catch (error) {

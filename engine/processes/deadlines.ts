@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { advance, type ProcessContext, type Told } from "./advance.ts";
-import type { ProcessManager } from "./process-manager.ts";
+import { processKey, type ProcessManager } from "./process-manager.ts";
 
 /** A deadline that the view says is due. */
 export interface DueDeadline<Input> {
@@ -30,7 +30,12 @@ export async function fireDeadlines<State, Input, Request>(
   let told = 0;
   let failed = 0;
   for await (const { id, input, key } of due) {
-    const telling: Told<Input> = { id, input, key, origin: { correlationId: randomUUID(), causationId: key } };
+    const telling: Told<Input> = {
+      id,
+      input,
+      key: processKey(key),
+      origin: { correlationId: randomUUID(), causationId: key },
+    };
     try {
       await advance(context, manager, telling);
       told += 1;

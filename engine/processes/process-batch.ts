@@ -6,7 +6,7 @@
 import { type BatchResponse, itemIdentifier } from "../delivery/event-record.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import { advance, type ProcessContext, type Told } from "./advance.ts";
-import type { ProcessManager } from "./process-manager.ts";
+import { processKey, type ProcessManager } from "./process-manager.ts";
 
 const processesAtOnce = 16;
 
@@ -64,7 +64,7 @@ function itemsOf<State, Input, Request>(
     try {
       const concerned = manager.inputOf(event, at);
       if (concerned === undefined) return [];
-      return [{ event, told: { ...concerned, key: event.id, origin: originOf(event) } }];
+      return [{ event, told: { ...concerned, key: processKey(event.id), origin: originOf(event) } }];
     } catch (error) {
       fail(event, error);
       return [];

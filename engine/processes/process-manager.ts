@@ -24,6 +24,14 @@ export type RequestOutcome =
   /** By an error that no repetition can mend. */
   | { readonly is: "failed"; readonly code: string; readonly message: string };
 
+/**
+ * A key as a process writes it into any stream. Keys of clients are printable ASCII, so none can be that of a process: it could
+ * make a process take what it has never heard for known, or stand in the way of a request.
+ */
+export function processKey(key: string): string {
+  return `→ ${key}`;
+}
+
 /** What becomes of every request: who asks for it, and under which key. */
 export interface Sending {
   readonly origin: CommandOrigin;

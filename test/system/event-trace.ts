@@ -24,7 +24,7 @@ export function traced(
   const typeById = new Map(events.map(({ id, type }) => [id, type]));
   const trace = ({ type, metadata }: StoredEvent): TracedEvent => {
     const { $causationId: cause = "", $correlationId: correlation, idempotencyKey, traceparent = "" } = metadata;
-    const [first = "", ...rest] = idempotencyKey?.split(":") ?? [];
+    const [first = "", ...rest] = idempotencyKey?.replace(/^→ /, "").split(":") ?? [];
     return {
       type,
       actor: metadata.actor,

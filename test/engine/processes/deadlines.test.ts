@@ -47,7 +47,7 @@ describe("deadlines that are due", () => {
       ({ type }) => type === "DeadlinePassed",
     );
     const key = dueOf(transfer).key;
-    expect(passed?.metadata).toMatchObject({ idempotencyKey: key, $causationId: key, actor: "transfers" });
+    expect(passed?.metadata).toMatchObject({ idempotencyKey: `→ ${key}`, $causationId: key, actor: "transfers" });
   });
 
   it("have no effect where they were met meanwhile, or are not the ones that run", async () => {

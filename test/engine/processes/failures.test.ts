@@ -3,11 +3,13 @@ import { jsonEvent } from "@eventstore/db-client";
 import { describe, expect, it } from "vitest";
 import { handleCommand } from "../../../engine/commands/handle-command.ts";
 import { commandDigest } from "../../../engine/commands/idempotency.ts";
+import { ProcessStuckError } from "../../../engine/processes/advance.ts";
+import { processKey } from "../../../engine/processes/process-manager.ts";
 import { AppendTooLargeError, EventStoreUnavailableError } from "../../../engine/event-store/errors.ts";
-import { added, purse } from "./purse.ts";
+import { added, purse, taken } from "./purse.ts";
 import type { TransferManager } from "./transfer-manager.ts";
 import { scenarios } from "./scenarios.ts";
-import { errorsLoggedTo, type TransferCase } from "./transfers-against-store.ts";
+import { errorsLoggedTo, toldBy, type TransferCase } from "./transfers-against-store.ts";
 import { useTransfers } from "./use-transfers.ts";
 import { killedAt, WatchedStore } from "./watched-store.ts";
 
@@ -106,7 +108,7 @@ describe("a request that can never be carried out", () => {
       id: transfer.from,
       command: { type: "Add", coins: [1] },
       origin: { correlationId: "somebody else" },
-      idempotency: { key: "ask:take", digest: commandDigest("Add", "1") },
+      idempotency: { key: "→ ask:take", digest: commandDigest("Add", "1") },
     });
     expect(outcome).toBe("accepted");
     expect(await halted(transfer)).toStrictEqual(
@@ -141,6 +143,42 @@ describe("a request that can never be carried out", () => {
     const { process, to } = await used.transfers.streams(transfer);
     expect(process.at(-1)).toStrictEqual({ type: "Ended", data: { as: "paid" } });
     expect(to).toStrictEqual(scenarios.paid?.ends.to);
+  });
+
+  it("is not taken for another one, whatever keys a client uses in the streams that the process writes", async () => {
+    const { transfers } = used;
+    const transfer = await transfers.prepared();
+    const keys = ["ask", "ask:take", "ask:take:accepted", "ask:take:refused", "approve:add", "approve:add:accepted"];
+    for (const [index, key] of keys.entries()) {
+      const origin = { correlationId: "a client" };
+      await transfers.tellAs(transfer, { input: { type: "Approve", by: `client ${index}`, cause: key }, key, origin });
+      for (const id of [transfer.from, transfer.to]) {
+        const idempotency = { key, digest: commandDigest("Add", key) };
+        await handleCommand(transfers.store, purse, { id, command: { type: "Add", coins: [1] }, origin, idempotency });
+      }
+    }
+    const ask = toldBy(transfer, "ask");
+    expect(await transfers.tellAs(transfer, { ...ask, key: processKey("ask") })).toMatchObject({ effect: "changed" });
+    const { process, from, to } = await transfers.streams(transfer);
+    expect(process.at(-1)).toStrictEqual({ type: "Ended", data: { as: "paid" } });
+    expect([from.slice(-2), to.slice(-2)]).toStrictEqual([
+      [taken(2), taken(1)],
+      [added(2), added(1)],
+    ]);
+  });
+
+  it("of a manager that does not take its outcome is an error, not asked for ever", async () => {
+    const transfer = await used.transfers.prepared();
+    const manager = (ordinary: TransferManager): TransferManager => ({
+      ...ordinary,
+      outcomeInput: (key, outcome) => ({ type: "RecordOutcome", key: `not ${key}`, outcome }),
+    });
+    await expect(used.transfers.tell(transfer, "ask", { manager })).rejects.toThrow(
+      new ProcessStuckError(`transfer-${transfer.id} was told how ask:take ended, and still waits for it`),
+    );
+    await used.transfers.tell(transfer, "ask");
+    await used.transfers.tell(transfer, "approve");
+    expect(await used.transfers.streams(transfer)).toStrictEqual(scenarios.paid?.ends);
   });
 
   it("and any error that is not known to last is thrown, so that the event comes again", async () => {

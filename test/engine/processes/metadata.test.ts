@@ -29,19 +29,19 @@ describe("the events that a process causes", () => {
       // It did not know yet who started it, and the one who told it is the one.
       { ...byAsk, type: "Asked", key: "ask" },
       { ...byAsk, type: "Intended", key: "ask" },
-      { ...byAsk, type: "Accepted", key: "ask:take:accepted" },
+      { ...byAsk, type: "Accepted", key: "→ ask:take:accepted" },
       { ...byApprove, type: "Approved", key: "approve" },
       { ...byApprove, type: "Intended", key: "approve" },
-      { ...byApprove, type: "Accepted", key: "approve:add:accepted" },
-      { ...byApprove, type: "Ended", key: "approve:add:accepted" },
+      { ...byApprove, type: "Accepted", key: "→ approve:add:accepted" },
+      { ...byApprove, type: "Ended", key: "→ approve:add:accepted" },
     ]);
     expect((await transfers.events(`purse-${transfer.from}`)).slice(2).map(toldOf)).toStrictEqual([
-      { ...byAsk, type: "CoinTaken", key: "ask:take" },
-      { ...byAsk, type: "CoinTaken", key: "ask:take" },
+      { ...byAsk, type: "CoinTaken", key: "→ ask:take" },
+      { ...byAsk, type: "CoinTaken", key: "→ ask:take" },
     ]);
     expect((await transfers.events(`purse-${transfer.to}`)).slice(1).map(toldOf)).toStrictEqual([
-      { ...byApprove, type: "CoinAdded", key: "approve:add" },
-      { ...byApprove, type: "CoinAdded", key: "approve:add" },
+      { ...byApprove, type: "CoinAdded", key: "→ approve:add" },
+      { ...byApprove, type: "CoinAdded", key: "→ approve:add" },
     ]);
   });
 

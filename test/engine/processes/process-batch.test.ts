@@ -172,6 +172,7 @@ describe("a batch for processes", () => {
       expect(metadata).toMatchObject(common);
       return metadata.idempotencyKey;
     });
-    expect(keys).toStrictEqual([$causationId, $causationId, `${$causationId}:take:accepted`]);
+    const key = `→ ${$causationId}`;
+    expect(keys).toStrictEqual([key, key, `${key}:take:accepted`]);
   });
 });
