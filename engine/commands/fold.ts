@@ -53,18 +53,22 @@ export async function foldStored<State, Command, Event extends AggregateEvent, R
   return { state, revision, keys, first, last: markOf(last), reading: { ...reading, events: count } };
 }
 
-/** `loaded` with events that were just appended to it: what a load would now read, without reading it. */
+/**
+ * `loaded` with events that were just appended to it, the last of them at `end`: what a load would now read, without reading
+ * it. Where a stream that was deleted began anew, they do not begin at 0.
+ */
 export function foldNew<State, Command, Event extends AggregateEvent, Refusal extends AggregateRejection>(
   { decider }: Pick<Aggregate<State, Command, Event, Refusal>, "decider">,
   loaded: Loaded<State>,
   appended: readonly NewEvent[],
+  end: bigint,
 ): Loaded<State> {
   const { keys } = loaded;
-  let { state, revision, first } = loaded;
-  for (const { type, data, metadata } of appended) {
+  let { state, first } = loaded;
+  for (const [index, { type, data, metadata }] of appended.entries()) {
     // As in a load: the type's own schema has made this data.
     state = decider.evolve(state, { type, data } as Event);
-    revision = revision === "no_stream" ? 0n : revision + 1n;
+    const revision = end - BigInt(appended.length - 1 - index);
     first ??= revision;
     keys.note(metadata, revision);
   }
@@ -75,5 +79,5 @@ export function foldNew<State, Command, Event extends AggregateEvent, Refusal ex
     milliseconds: 0,
     snapshot: snapshot.snapshot === "ignored" ? { snapshot: "not-sought" } : snapshot,
   };
-  return { state, revision, keys, ...(first === undefined ? {} : { first }), reading };
+  return { state, revision: end, keys, ...(first === undefined ? {} : { first }), reading };
 }

@@ -71,7 +71,7 @@ export async function handleLoaded<State, Command, Event extends AggregateEvent,
       const { revision } = appended;
       return {
         outcome: { outcome: "accepted", effect: "changed", revision },
-        loaded: foldNew(aggregate, loaded, events),
+        loaded: foldNew(aggregate, loaded, events, revision),
       };
     }
 

@@ -67,6 +67,9 @@ function faultOf({ version, upcasters = [] }: EventType): string | undefined {
 
 /** Metadata of events that others wrote may hold anything under the name. */
 function versionOf(event: StoredEvent): number {
+  if (event.metadata.unreadable === true) {
+    throw notUnderstood(event, "its metadata are no JSON object and tell no schemaVersion; correct its writer");
+  }
   const version: unknown = event.metadata.schemaVersion;
   if (version === undefined) return 1;
   if (typeof version === "number" && isVersion(version)) return version;

@@ -35,9 +35,12 @@ export function fromClientEvent(event: RecordedEvent): StoredEvent {
   };
 }
 
-/** Metadata of events that others wrote may be anything; only an object can hold what is looked for. */
+/** Metadata of events that others wrote may be anything; only an object can hold what is looked for, and none is not a damaged one. */
 function readMetadata(metadata: unknown): EventMetadata {
-  return typeof metadata === "object" && metadata !== null && !(metadata instanceof Uint8Array) ? metadata : {};
+  if (metadata === undefined) return {};
+  const isBytes = metadata instanceof Uint8Array;
+  if (typeof metadata === "object" && metadata !== null && !isBytes && !Array.isArray(metadata)) return metadata;
+  return isBytes && metadata.length === 0 ? {} : { unreadable: true };
 }
 
 const isOwnError = (error: unknown): boolean =>

@@ -13,6 +13,8 @@ export interface EventMetadata {
   readonly idempotencyKey?: string;
   /** SHA-256 of the command as sent, hex; tells a resend from another command under the same key. */
   readonly idempotencyDigest?: string;
+  /** What stands there is no JSON object: nothing is known of the event, its version included. */
+  readonly unreadable?: true;
   /** Its stream has grown so long that a snapshot should be taken. */
   readonly snapshotDue?: true;
 }

@@ -43,7 +43,11 @@ export function isMarked({ revision, eventId, recordedAt }: EventMark, event: St
 
 export const snapshotEventType = "Snapshot";
 
-const revisionText = z.string().regex(/^\d{1,19}$/);
+/** Up to 2^63 - 1: a stream has no event beyond it, and the store takes a read from there for a fault. */
+const revisionText = z
+  .string()
+  .regex(/^\d{1,19}$/)
+  .refine((text) => BigInt(text) < 2n ** 63n);
 
 const contentSchema = z.strictObject({
   stream: z.string(),

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { handleCommand } from "../../../engine/commands/handle-command.ts";
+import { handleCommand, handleLoaded } from "../../../engine/commands/handle-command.ts";
 import { load } from "../../../engine/commands/load.ts";
 import { InvalidEventError } from "../../../engine/commands/new-events.ts";
 import { EventNotUnderstoodError } from "../../../engine/event-store/errors.ts";
@@ -244,6 +244,23 @@ describe("a command", () => {
       const { state, revision } = await load(accounts.store, account, `account-${id}`);
       expect({ state, revision }).toStrictEqual({ state: { balance: 2, seen: 1 }, revision: 2n });
     });
+  });
+
+  it("goes on with an aggregate as it was appended to, where its stream was deleted and began anew", async () => {
+    const id = await accounts.opened();
+    await accounts.send(id, { type: "Deposit", amounts: [1, 2] });
+    await accounts.store.client.deleteStream(`account-${id}`);
+    const origin = { correlationId: "correlation" };
+    const open = { id, command: { type: "Open", owner: "Bob" }, origin } as const;
+    const nothing = await load(accounts.store, account, `account-${id}`);
+    const { outcome, loaded } = await handleLoaded(accounts.store, account, open, nothing);
+    expect(outcome).toStrictEqual({ outcome: "accepted", effect: "changed", revision: 3n });
+    const deposit = { id, command: { type: "Deposit", amounts: [5] }, origin } as const;
+    const next = await handleLoaded(accounts.store, account, deposit, loaded);
+    expect(next.outcome).toStrictEqual({ outcome: "accepted", effect: "changed", revision: 4n });
+    expect(next.loaded).toMatchObject({ revision: 4n, first: 3n, state: { owner: "Bob", balance: 5, seen: 2 } });
+    const { state, revision, first } = await load(accounts.store, account, `account-${id}`);
+    expect({ state, revision, first }).toStrictEqual({ state: next.loaded.state, revision: 4n, first: 3n });
   });
 
   describe("in a race", () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
+import { binaryEvent, jsonEvent } from "@eventstore/db-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EventStore } from "../../../engine/event-store/event-store.ts";
 import {
@@ -127,6 +128,23 @@ describe("the event store", () => {
       for await (const read of store.readStream(stream)) if (read.revision === 0n) break;
     }
     expect(revisions(await all(store.readStream(stream)))).toStrictEqual([0n, 1n, 2n]);
+  });
+
+  it("tells metadata that nobody can read from none", async () => {
+    const stream = `counter-${randomUUID()}`;
+    const data = { by: 1 };
+    const bytes = (metadata: Uint8Array) => binaryEvent({ type: "Counted", data: Buffer.from("{}"), metadata });
+    await store.client.appendToStream(stream, [
+      jsonEvent({ type: "Counted", data }),
+      jsonEvent({ type: "Counted", data, metadata: { actor: "Ada" } }),
+      jsonEvent({ type: "Counted", data, metadata: ["Ada"] }),
+      jsonEvent({ type: "Counted", data, metadata: "Ada" }),
+      bytes(new Uint8Array()),
+      bytes(Buffer.from("{")),
+    ]);
+    const metadata = (await all(store.readStream(stream))).map((event) => event.metadata);
+    const unreadable = { unreadable: true };
+    expect(metadata).toStrictEqual([{}, { actor: "Ada" }, unreadable, unreadable, {}, unreadable]);
   });
 
   it("tells a tombstoned stream from a missing one", async () => {

@@ -63,6 +63,11 @@ describe("reading an event's data", () => {
     expect(read).toThrow("is not a whole number from 1; correct its writer");
   });
 
+  it("refuses metadata that tell nothing, its version included", () => {
+    const event = { ...stored("Counted", 5), metadata: { unreadable: true } as const };
+    expect(() => readEventData(types, event)).toThrow("its metadata are no JSON object and tell no schemaVersion");
+  });
+
   it("names the upcaster that fails, and carries what it threw", () => {
     const failure = new TypeError("no such field");
     const failing: EventTypes = {

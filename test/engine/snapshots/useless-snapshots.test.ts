@@ -96,6 +96,7 @@ describe("a snapshot that is of no use", () => {
     ["with changed keys", (content) => ({ ...content, keys: "" }), "damaged"],
     ["with another checksum of the right form", (content) => ({ ...content, checksum: "0".repeat(64) }), "damaged"],
     ["with a revision that is none", (content) => ({ ...content, revision: "-1" }), "damaged"],
+    ["with a revision that no stream has", (content) => ({ ...content, revision: (2n ** 63n).toString() }), "damaged"],
     ["with another fingerprint", (content) => ({ ...content, fingerprint: "f0" }), "stale"],
   ])("%s is ignored, and replaced by the next", async (_, changed, why) => {
     const { stream } = await accountWithSnapshotAt(store, 150, 200);
