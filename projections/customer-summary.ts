@@ -1,12 +1,23 @@
 import { customersEventTypes } from "../domain/customers/events.ts";
 import { defineOnePerStreamProjection } from "../engine/views/projection.ts";
 
+/** All but `ReservationBarred`, which says nothing of a customer that a reader could see. */
+const eventTypes = {
+  CustomerRegistered: customersEventTypes.CustomerRegistered,
+  CustomerDetailsChanged: customersEventTypes.CustomerDetailsChanged,
+  CreditLimitSet: customersEventTypes.CreditLimitSet,
+  CustomerSuspended: customersEventTypes.CustomerSuspended,
+  CustomerReinstated: customersEventTypes.CustomerReinstated,
+  CreditReserved: customersEventTypes.CreditReserved,
+  CreditReleased: customersEventTypes.CreditReleased,
+};
+
 /** One row a customer: who they are, what they may owe us and what of it is reserved, and whether we deal with them. */
 export const customerSummary = defineOnePerStreamProjection({
   name: "customer-summary",
   version: 1,
   category: "customer",
-  eventTypes: customersEventTypes,
+  eventTypes,
   rowOf: (customerId) => ({ partition: customerId, sort: "customer" }),
   on: {
     CustomerRegistered: ({ data: { customerId, name, creditLimit } }) => ({

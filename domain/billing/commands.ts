@@ -1,6 +1,7 @@
 /** What one can ask of an invoice. The schemas are the edge: what passes them is a command the decider understands. */
 import { z } from "zod";
 import {
+  countedFromSchema,
   amountSchema,
   currencySchema,
   customerIdSchema,
@@ -21,9 +22,6 @@ import {
 /** Money that changes something: there is no payment of nothing. */
 const somethingSchema = z.strictObject({ amount: z.int().min(1), currency: currencySchema });
 
-/** An invoice's due date must have a year of four digits too. */
-const issuedAtSchema = instantSchema.refine((instant) => instant < "9999", "must lie before the year 9999");
-
 /** The body of a request to issue an invoice. */
 export const issueInvoiceSchema = z.strictObject({
   invoiceId: invoiceIdSchema.optional(),
@@ -31,7 +29,7 @@ export const issueInvoiceSchema = z.strictObject({
   customerId: customerIdSchema,
   goods: amountSchema,
   freight: priceSchema,
-  issuedAt: issuedAtSchema.optional(),
+  issuedAt: countedFromSchema.optional(),
 });
 
 /** The body of a request to record a payment. */

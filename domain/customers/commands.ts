@@ -1,6 +1,6 @@
 /** What one can ask of a customer. The schemas are the edge: what passes them is a command the decider understands. */
 import { z } from "zod";
-import type { CustomerId } from "../kernel/ids.ts";
+import type { CustomerId, OrderId } from "../kernel/ids.ts";
 import { amountSchema, currencySchema, customerIdSchema, orderIdSchema, reasonSchema } from "../kernel/schemas.ts";
 
 const nameSchema = z.string().trim().min(1).max(200);
@@ -71,6 +71,16 @@ export interface ReleaseCredit extends z.output<typeof releaseCreditSchema> {
   readonly type: "ReleaseCredit";
 }
 
+/**
+ * Releases what is reserved for an order, and lets nothing be reserved for it any more, also where the customer is not even
+ * registered yet. Asked by whoever carries the order, who is done with it; people release credit of customers that there are.
+ */
+export interface BarReservation {
+  readonly type: "BarReservation";
+  readonly customerId: CustomerId;
+  readonly orderId: OrderId;
+}
+
 export type CustomerCommand =
   | RegisterCustomer
   | ChangeCustomerDetails
@@ -78,4 +88,5 @@ export type CustomerCommand =
   | SuspendCustomer
   | ReinstateCustomer
   | ReserveCredit
-  | ReleaseCredit;
+  | ReleaseCredit
+  | BarReservation;

@@ -6,16 +6,18 @@
  * - Credit is reserved for an order at most once and released at most once. What is reserved never passes the limit: a limit
  *   reached exactly is kept, one minor unit more is refused, and no limit is set below what is reserved.
  * - A released reservation stays released. Requests may arrive late and twice; a late one must not hold credit that nobody
- *   would release again, so released orders are remembered for ever, those included for which nothing was reserved yet.
+ *   would release again, so released orders are remembered for ever, those included for which nothing was reserved yet, and
+ *   those of a customer who is registered only afterwards.
  * - A suspended customer reserves nothing more. What is reserved stays, can be released, and asking for it again is answered
  *   as before: a resend must not turn into a refusal.
  * - Asking for what is so already changes nothing.
  */
-import { Map, Set } from "immutable";
+import { Map } from "immutable";
 import type { Decider, Decision, Rejection } from "../kernel/decider.ts";
 import type { CustomerId, OrderId } from "../kernel/ids.ts";
 import { addMoney, isMore, type Money, moneyText, sameMoney, subtractMoney, zeroMoney } from "../kernel/money.ts";
 import type {
+  BarReservation,
   ChangeCustomerDetails,
   CustomerCommand,
   RegisterCustomer,
@@ -25,6 +27,7 @@ import type {
   SuspendCustomer,
 } from "./commands.ts";
 import type { CustomerEvent } from "./events.ts";
+import { ReleasedOrders } from "./released-orders.ts";
 
 export { customerSnapshot } from "./customer-snapshot.ts";
 
@@ -38,10 +41,15 @@ export interface RegisteredCustomer {
   readonly reserved: Money;
   /** Persistent collections: a customer has thousands of orders, and copying all of them for each event would not do. */
   readonly reservations: Map<OrderId, Money>;
-  readonly released: Set<OrderId>;
+  readonly released: ReleasedOrders;
 }
 
-export type Customer = { readonly status: "unknown" } | RegisteredCustomer;
+export interface UnknownCustomer {
+  readonly status: "unknown";
+  readonly released: ReleasedOrders;
+}
+
+export type Customer = UnknownCustomer | RegisteredCustomer;
 
 export type CustomerRejection = Rejection<
   | "CUSTOMER_NOT_FOUND"
@@ -57,15 +65,19 @@ export type CustomerRejection = Rejection<
 type CustomerDecision = Decision<CustomerEvent, CustomerRejection>;
 
 export const customerDecider: Decider<Customer, CustomerCommand, CustomerEvent, CustomerRejection> = {
-  initialState: { status: "unknown" },
+  initialState: { status: "unknown", released: ReleasedOrders.none },
 
   evolve(customer, event) {
-    if (event.type === "CustomerRegistered") return registered(event.data);
+    if (event.type === "CustomerRegistered") return registered(customer.released, event.data);
+    if (event.type === "ReservationBarred") {
+      return { ...customer, released: customer.released.add(event.data.orderId) };
+    }
     return customer.status === "unknown" ? customer : changed(customer, event);
   },
 
   decide(customer, command) {
     if (command.type === "RegisterCustomer") return register(customer, command);
+    if (command.type === "BarReservation") return bar(customer, command);
     if (customer.status === "unknown") {
       return { rejection: "CUSTOMER_NOT_FOUND", message: "there is no such customer: register it first" };
     }
@@ -89,12 +101,17 @@ export const customerDecider: Decider<Customer, CustomerCommand, CustomerEvent, 
 type Registered = Extract<CustomerEvent, { type: "CustomerRegistered" }>;
 type Details = Extract<CustomerEvent, { type: "CustomerDetailsChanged" }>["data"];
 
-function registered({ customerId, name, creditLimit }: Registered["data"]): RegisteredCustomer {
+type Barred = Extract<CustomerEvent, { type: "ReservationBarred" }>;
+
+function registered(
+  released: ReleasedOrders,
+  { customerId, name, creditLimit }: Registered["data"],
+): RegisteredCustomer {
   const reserved = zeroMoney(creditLimit.currency);
-  return { status: "active", customerId, name, creditLimit, reserved, reservations: Map(), released: Set() };
+  return { status: "active", customerId, name, creditLimit, reserved, reservations: Map(), released };
 }
 
-function changed(customer: RegisteredCustomer, event: Exclude<CustomerEvent, Registered>): RegisteredCustomer {
+function changed(customer: RegisteredCustomer, event: Exclude<CustomerEvent, Registered | Barred>): RegisteredCustomer {
   switch (event.type) {
     case "CustomerDetailsChanged":
       return withDetails(customer, event.data);
@@ -190,6 +207,13 @@ function release(customer: RegisteredCustomer, { orderId }: ReleaseCredit): Cust
   if (released.has(orderId)) return [];
   const amount = reservations.get(orderId) ?? zeroMoney(reserved.currency);
   return [{ type: "CreditReleased", data: { customerId, orderId, amount, reserved: subtractMoney(reserved, amount) } }];
+}
+
+/** A customer who is not registered has nothing to release, but may be registered before the late request comes. */
+function bar(customer: Customer, { customerId, orderId }: BarReservation): CustomerDecision {
+  if (customer.status !== "unknown") return release(customer, { type: "ReleaseCredit", orderId });
+  if (customer.released.has(orderId)) return [];
+  return [{ type: "ReservationBarred", data: { customerId, orderId } }];
 }
 
 function reservationDiffers(orderId: OrderId, held: Money): CustomerRejection {

@@ -34,6 +34,9 @@ const creditChangeSchema = z.strictObject({
   reserved: moneySchema,
 });
 
+/** Nothing will be reserved for this order, whoever asks and whenever. Of a customer who is not registered yet. */
+const reservationBarredSchema = z.strictObject({ customerId: customerIdSchema, orderId: orderIdSchema });
+
 export const customersEventTypes = {
   CustomerRegistered: { version: 1, schema: customerRegisteredSchema },
   CustomerDetailsChanged: { version: 1, schema: customerDetailsChangedSchema },
@@ -42,6 +45,7 @@ export const customersEventTypes = {
   CustomerReinstated: { version: 1, schema: customerReinstatedSchema },
   CreditReserved: { version: 1, schema: creditChangeSchema },
   CreditReleased: { version: 1, schema: creditChangeSchema },
+  ReservationBarred: { version: 1, schema: reservationBarredSchema },
 } as const;
 
 export type CustomerEvent =
@@ -51,4 +55,5 @@ export type CustomerEvent =
   | { readonly type: "CustomerSuspended"; readonly data: z.output<typeof customerSuspendedSchema> }
   | { readonly type: "CustomerReinstated"; readonly data: z.output<typeof customerReinstatedSchema> }
   | { readonly type: "CreditReserved"; readonly data: z.output<typeof creditChangeSchema> }
-  | { readonly type: "CreditReleased"; readonly data: z.output<typeof creditChangeSchema> };
+  | { readonly type: "CreditReleased"; readonly data: z.output<typeof creditChangeSchema> }
+  | { readonly type: "ReservationBarred"; readonly data: z.output<typeof reservationBarredSchema> };

@@ -45,3 +45,6 @@ export const instantSchema = z.iso
   .datetime({ offset: true, error: "must be an ISO 8601 instant with a zone, for example 1996-07-04T00:00:00Z" })
   .transform((text) => new Date(text).toISOString())
   .refine((instant) => /^\d/.test(instant), "must lie in the years 0000 to 9999 of UTC");
+
+/** An instant that others are counted from, as the due date is from the dispatch: they must have a year of four digits too. */
+export const countedFromSchema = instantSchema.refine((instant) => instant < "9999", "must lie before the year 9999");

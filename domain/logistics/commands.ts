@@ -1,6 +1,7 @@
 /** What one can ask of a shipment. The schemas are the edge: what passes them is a command the decider understands. */
 import { z } from "zod";
 import {
+  countedFromSchema,
   currencySchema,
   customerIdSchema,
   instantSchema,
@@ -31,7 +32,8 @@ export const scheduleShipmentSchema = z.strictObject({
 export const dispatchShipmentSchema = z.strictObject({
   carrier: z.string().trim().min(1).max(100),
   freight: priceSchema,
-  dispatchedAt: instantSchema.optional(),
+  /** The invoice is dated by it. */
+  dispatchedAt: countedFromSchema.optional(),
 });
 
 /** The body of a request to report a shipment delivered. */

@@ -14,6 +14,7 @@ export type Move =
 
 /**
  * The refusals that the process has an answer to; any other halts it until somebody retries.
+ * An order that somebody has completed by hand stays so: what the process has done for it is taken back all the same.
  * A shipment that is delivered cannot be called back: the customer keeps the goods or returns them, which is not Tidemark's to say.
  */
 export const answeredRefusals: Readonly<Record<Step, readonly string[]>> = {
@@ -25,15 +26,15 @@ export const answeredRefusals: Readonly<Record<Step, readonly string[]>> = {
     "RESERVATION_RELEASED",
   ],
   "confirm-order": ["ORDER_CANCELLED", "ORDER_REJECTED"],
-  "reject-order": ["ORDER_CANCELLED"],
+  "reject-order": ["ORDER_CANCELLED", "ORDER_COMPLETED"],
   "schedule-shipment": [],
   "issue-invoice": [],
   "mark-overdue": ["INVOICE_SETTLED", "INVOICE_VOID"],
   "complete-order": ["ORDER_CANCELLED"],
-  "cancel-order": ["ORDER_REJECTED"],
+  "cancel-order": ["ORDER_REJECTED", "ORDER_COMPLETED"],
   "cancel-shipment": ["SHIPMENT_DELIVERED"],
   "credit-invoice": ["INVOICE_VOID"],
-  "release-credit": ["CUSTOMER_NOT_FOUND"],
+  "release-credit": [],
 };
 
 /** Steps forwards that are taken back when the order is undone. One that was refused then has left nothing to take back. */

@@ -10,7 +10,7 @@
  * - what it does depends on which facts it knows, never on the order in which they came;
  * - a fact, an outcome or a deadline that comes twice changes nothing the second time;
  * - a refusal that it has no answer to halts it, visibly, until somebody retries;
- * - once it has ended, nothing moves it.
+ * - once it has ended, it asks for nothing more; what it still hears is noted, as the last credit note that it asked for itself.
  */
 import type { Decider, Decision, Rejection } from "../kernel/decider.ts";
 import { deadlineChanges } from "./deadlines.ts";
@@ -63,7 +63,6 @@ function noteFact(process: OrderToCash, { fact, cause, at }: Input<"NoteFact">):
 
 /** Of most facts there is one in an order's life; payments and credit notes may be several, and the store knows each by its id. */
 function isNews(process: OrderToCash, { type }: IntegrationEvent): boolean {
-  if (process.ended !== undefined) return false;
   switch (type) {
     case "OrderReceived":
       return process.order === undefined;

@@ -70,7 +70,8 @@ describe("queries of processes", () => {
 
     it("shows the deadline that runs, and that it has passed", async () => {
       const dueAt = "2026-03-15T12:00:00.000Z";
-      const body = { ...received("scheduled"), progress: "schedule-shipment", ...unpaid };
+      const awaits = ["dispatch"];
+      const body = { ...received("scheduled"), progress: "schedule-shipment", ...unpaid, awaits };
       expect(await shown("scheduled", scheduled("scheduled"))).toStrictEqual({
         status: 200,
         etag: '"8"',
@@ -101,8 +102,27 @@ describe("queries of processes", () => {
           paid: usd(4_000),
           credited: usd(500),
           open: usd(5_500),
+          awaits: ["payment"],
           deadline: { name: "payment", state: "running", dueAt: "2026-03-31T12:00:00.000Z" },
         },
+      });
+    });
+
+    it("shows that it awaits delivery, payment, or both", async () => {
+      expect(await shown("both", invoiced("both"))).toMatchObject({ body: { awaits: ["delivery", "payment"] } });
+      const settled = [...invoiced("settled"), noted(factsOf("settled").paid(10_000, 0))];
+      expect(await shown("settled", settled)).toMatchObject({ body: { awaits: ["delivery"], open: usd(0) } });
+    });
+
+    it("shows an invoice in its own currency, and what becomes of it after the end", async () => {
+      const { lost, invoiced: sent, credited } = factsOf("abroad");
+      const eur = (amount: number) => ({ amount, currency: "EUR" });
+      const tellings = [...scheduled("abroad"), noted({ ...sent, data: { ...sent.data, total: eur(500) } })];
+      const ended = [...tellings, noted(lost), accepted, accepted, accepted];
+      const note = { ...credited(500, 0, 0).data, amount: eur(500), refund: eur(0), open: eur(0) };
+      const after = noted({ type: "InvoiceCredited", data: note });
+      expect(await shown("abroad", [...ended, after])).toMatchObject({
+        body: { invoiced: eur(500), credited: eur(500), open: eur(0), paid: eur(0), ended: "cancelled" },
       });
     });
 
@@ -161,6 +181,7 @@ describe("queries of processes", () => {
         ...received("halted"),
         progress: "schedule-shipment",
         ...unpaid,
+        awaits: ["dispatch"],
         revision: "9",
       });
     });

@@ -148,7 +148,7 @@ function orderToCash(id: string, index: number): readonly StreamEvent[] {
   const ways = [
     [...invoiced, noted(facts.paid(4_000, 6_000)), noted(facts.paid(6_000, 0)), accepted, accepted],
     [...invoiced, noted(facts.paid(4_000, 6_000)), passed("payment"), accepted],
-    [...scheduled, passed("dispatch"), noted(facts.withdrawn), accepted, refused("CUSTOMER_NOT_FOUND", "who?")],
+    [...scheduled, passed("dispatch"), noted(facts.withdrawn), refused("SHIPMENT_DELIVERED", "late"), accepted],
     [noted(facts.received), accepted, accepted, refused("NOT_KNOWN", "what?")],
     [noted(facts.received), refused("NOT_KNOWN", "what?"), retried, refused("CUSTOMER_SUSPENDED", "unpaid"), accepted],
     [...invoiced, noted(facts.paid(4_000, 6_000)), noted(facts.lost), accepted, accepted],

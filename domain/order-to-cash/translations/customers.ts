@@ -6,5 +6,5 @@ export const fromCustomers = {};
 
 export const toCustomers: Outbound<"reserve-credit" | "release-credit", CustomerCommand> = {
   "reserve-credit": ({ orderId, amount }) => ({ type: "ReserveCredit", orderId, amount }),
-  "release-credit": ({ orderId }) => ({ type: "ReleaseCredit", orderId }),
+  "release-credit": ({ orderId, customerId }) => ({ type: "BarReservation", customerId, orderId }),
 };

@@ -76,6 +76,16 @@ const released = (...change: Parameters<typeof creditChange>): CustomerEvent => 
   data: creditChange(...change),
 });
 
+const bar = (orderId: string): CustomerCommand => ({
+  type: "BarReservation",
+  customerId,
+  orderId: orderIdSchema.parse(orderId),
+});
+const barred = (orderId: string): CustomerEvent => ({
+  type: "ReservationBarred",
+  data: { customerId, orderId: orderIdSchema.parse(orderId) },
+});
+
 describe("registering a customer", () => {
   it("gives it a name and a limit", () => {
     given(customerDecider, []).when(register()).then([registered]);
@@ -115,6 +125,58 @@ describe("a customer that was never registered", () => {
       });
     },
   );
+});
+
+describe("an order that is barred", () => {
+  const refusal = {
+    rejection: "RESERVATION_RELEASED",
+    message: "the reservation for order 1 was released and stays so: place another order",
+  } as const;
+
+  it("is remembered of a customer who is not registered yet, once", () => {
+    given(customerDecider, [])
+      .when(bar("1"))
+      .then([barred("1")]);
+    given(customerDecider, [barred("1")])
+      .when(bar("1"))
+      .then(nothing);
+    given(customerDecider, [barred("1")])
+      .when(bar("2"))
+      .then([barred("2")]);
+  });
+
+  it("registers nobody", () => {
+    given(customerDecider, [barred("1")])
+      .when(reserve("1", usd(1)))
+      .thenRejected("CUSTOMER_NOT_FOUND");
+    given(customerDecider, [barred("1")])
+      .when(release("1"))
+      .thenRejected("CUSTOMER_NOT_FOUND");
+  });
+
+  it("is not reserved for when the customer is registered afterwards", () => {
+    given(customerDecider, [barred("1")])
+      .when(register())
+      .then([registered]);
+    given(customerDecider, [barred("1"), registered])
+      .when(reserve("1", usd(1)))
+      .then(refusal);
+    given(customerDecider, [barred("1"), registered])
+      .when(reserve("2", usd(1)))
+      .then([reserved("2", 1, 1)]);
+    given(customerDecider, [barred("1"), registered])
+      .when(bar("1"))
+      .then(nothing);
+  });
+
+  it("of a registered customer is released", () => {
+    given(customerDecider, [registered, reserved("1", 600, 600)])
+      .when(bar("1"))
+      .then([released("1", 600, 0)]);
+    given(customerDecider, [registered])
+      .when(bar("1"))
+      .then([released("1", 0, 0)]);
+  });
 });
 
 describe("changing a customer's details", () => {

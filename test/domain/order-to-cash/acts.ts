@@ -74,6 +74,7 @@ export function actsOn(orderId: typeof first) {
     }),
     cancel: ordering("the customer cancels", { type: "CancelOrder" }),
     confirmByHand: ordering("sales confirms", { type: "ConfirmOrder" }),
+    completeByHand: ordering("sales completes", { type: "CompleteOrder" }),
     rejectByHand: ordering("sales rejects", { type: "RejectOrder", reason }),
     dispatch: logistics("the warehouse dispatches", {
       type: "DispatchShipment",

@@ -167,14 +167,14 @@ describe("an order whose credit is refused", () => {
       asks: [reserve, rejection("CREDIT_LIMIT_EXCEEDED"), release, "rejected"],
     },
     {
-      name: "needs nothing released by a customer who is not registered",
+      name: "is left completed when sales has completed it meanwhile, and counts as cancelled",
       hears: [
         "received",
-        refused("reserve-credit", "CUSTOMER_NOT_FOUND"),
-        accepted("reject-order"),
-        refused("release-credit", "CUSTOMER_NOT_FOUND"),
+        refused("reserve-credit", "CREDIT_LIMIT_EXCEEDED"),
+        refused("reject-order", "ORDER_COMPLETED"),
+        accepted("release-credit"),
       ],
-      asks: [reserve, rejection("CUSTOMER_NOT_FOUND"), release, "rejected"],
+      asks: [reserve, rejection("CREDIT_LIMIT_EXCEEDED"), release, "cancelled"],
     },
     {
       name: "counts as cancelled when it was cancelled meanwhile",

@@ -7,7 +7,7 @@ import { customerSnapshot } from "../../../domain/customers/customer.ts";
 import { sameMoney } from "../../../domain/kernel/money.ts";
 import { orderToCashDecider, type ProcessInput } from "../../../domain/order-to-cash/order-to-cash.ts";
 import type { OrderToCash } from "../../../domain/order-to-cash/state.ts";
-import { type Case, recordedAt, type World } from "./world.ts";
+import { type Case, recordedAt, type Telling, type World } from "./world.ts";
 
 /** `halts`: refusals after which somebody is expected to retry. */
 export function brokenPromise(halts: readonly string[]): (world: World) => string | undefined {
@@ -34,12 +34,8 @@ function isQuiet({ underWay, process }: Case): boolean {
 /** A fact, an answer or a deadline that comes twice, and anything after the end. */
 function moved({ process, told, underWay, asked }: Case): string | undefined {
   const at = recordedAt;
-  const again = (process.ended === undefined ? told : [...told, ...underWay]).map(({ fact, cause }): ProcessInput => ({
-    type: "NoteFact",
-    fact,
-    cause,
-    at,
-  }));
+  const noting = ({ fact, cause }: Telling): ProcessInput => ({ type: "NoteFact", fact, cause, at });
+  const again = told.map(noting);
   const late = asked
     .filter(({ key }) => key !== process.pending?.key)
     .flatMap(({ key }): ProcessInput[] => [
@@ -51,16 +47,24 @@ function moved({ process, told, underWay, asked }: Case): string | undefined {
       ? []
       : [{ type: "PassDeadline", name, dueAt, at: dueAt }],
   );
-  const moving = [...again, ...late, ...passed].find((input) => moves(process, input));
+  const afterEnd = process.ended === undefined ? [] : [...told, ...underWay].map(noting);
+  const moving =
+    [...again, ...late, ...passed].find((input) => moves(process, input)) ??
+    afterEnd.find((input) => asksMore(process, input));
   return moving && `what comes twice or late moves the process: ${inspect(moving, { depth: 4 })}`;
 }
 
 function moves(process: Case["process"], input: ProcessInput): boolean {
   const decision = orderToCashDecider.decide(process, input);
   if ("rejection" in decision) return true;
-  if (process.ended !== undefined && decision.length > 0) return true;
   const after = decision.reduce<OrderToCash>((state, event) => orderToCashDecider.evolve(state, event), process);
   return after !== process && JSON.stringify(after) !== JSON.stringify(process);
+}
+
+/** What is noted after the end is the fact alone. */
+function asksMore(process: Case["process"], input: ProcessInput): boolean {
+  const decision = orderToCashDecider.decide(process, input);
+  return "rejection" in decision || decision.length > 1;
 }
 
 /** Under one key, one request. */
@@ -76,7 +80,7 @@ function unfinished(world: World, one: Case): string | undefined {
   if (process.ended !== undefined) return badEnding(world, one, process.ended);
   if (process.halted !== undefined) return undefined;
   if (awaited(one) === undefined) return "it waits for nobody";
-  if (order.status !== "confirmed") return `it goes on while the order is ${order.status}`;
+  if (order.status !== "confirmed" && !isCompletedByHand(one)) return `it goes on while the order is ${order.status}`;
   const reserved = reservedFor(world, one);
   return reserved !== undefined && sameMoney(reserved, order.facts.total) ? undefined : "its credit is not reserved";
 }
@@ -107,10 +111,19 @@ function badEnding(world: World, one: Case, ending: Ending): string | undefined 
   const isRight = {
     completed: order.status === "completed" && shipment.status === "delivered" && !owes && invoice.status !== "unknown",
     // What was delivered before the order was cancelled stays with the customer.
-    cancelled: (order.status === "cancelled" || order.status === "rejected") && !arrives && !owes && !keeps,
+    // An order that sales has completed by hand stays completed, whatever has to be taken back of it.
+    cancelled:
+      (order.status === "cancelled" || order.status === "rejected" || isCompletedByHand(one)) &&
+      !arrives &&
+      !owes &&
+      !keeps,
     rejected: order.status === "rejected" && shipment.status === "unknown" && invoice.status === "unknown",
   }[ending];
   return isRight ? undefined : `it ended as ${ending}: ${facts.join(", ")}`;
+}
+
+function isCompletedByHand({ order, asked }: Case): boolean {
+  return order.status === "completed" && !asked.some(({ request }) => request.step === "complete-order");
 }
 
 function reservedFor({ customer }: World, { orderId }: Case) {

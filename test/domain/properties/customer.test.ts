@@ -14,6 +14,7 @@ import {
 } from "../../../domain/customers/commands.ts";
 import { type Customer, customerDecider, customerSnapshot } from "../../../domain/customers/customer.ts";
 import { type CustomerEvent, customersEventTypes } from "../../../domain/customers/events.ts";
+import { customerIdSchema, orderIdSchema } from "../../../domain/kernel/schemas.ts";
 import { exploreDecider } from "../../../engine/testing/explore-decider.ts";
 import { amounts, orderIds, type PlainMoney, reasons, throughJson, usd } from "./arbitraries.ts";
 
@@ -53,6 +54,11 @@ const commands = fc.oneof(
   fc.tuple(orderIds, amounts(0, 9_000_000_000_000_000)).map(([orderId, amount]) => reserving(orderId, amount)),
   reservingAtTheLimit,
   orderIds.map((orderId): CustomerCommand => ({ type: "ReleaseCredit", ...releaseCreditSchema.parse({ orderId }) })),
+  orderIds.map((orderId): CustomerCommand => ({
+    type: "BarReservation",
+    customerId: customerIdSchema.parse("VINET"),
+    orderId: orderIdSchema.parse(orderId),
+  })),
 );
 
 /** What is reserved by the events alone: sums of their own, which the decider has no part in. */
@@ -63,15 +69,17 @@ function reservedAfter(history: readonly CustomerEvent[]): bigint {
   }, 0n);
 }
 
-const ordersOf = (history: readonly CustomerEvent[], wanted: "CreditReserved" | "CreditReleased"): string[] =>
-  history.flatMap(({ type, data }) => (type === wanted ? [data.orderId] : []));
+const ordersOf = (
+  history: readonly CustomerEvent[],
+  wanted: "CreditReserved" | "CreditReleased" | "ReservationBarred",
+): string[] => history.flatMap(({ type, data }) => (type === wanted ? [data.orderId] : []));
 
 const isDistinct = (values: readonly string[]): boolean => new Set(values).size === values.length;
 
 /** A customer's collections are persistent ones, whose inner shape depends on how they came about. */
 const seen = (customer: Customer): unknown =>
   customer.status === "unknown"
-    ? customer
+    ? { ...customer, released: [...customer.released].toSorted() }
     : { ...customer, reservations: customer.reservations.toObject(), released: [...customer.released].toSorted() };
 
 it("what a customer has reserved is the sum of the open reservations and never above the limit", () => {
@@ -108,14 +116,15 @@ it("what a customer has reserved is the sum of the open reservations and never a
         };
         return isDistinct(reserved) && isDistinct(released) && !released.some(isLate);
       },
+      "an order that is barred is never reserved for, and none is barred twice": (_, history) => {
+        const barred = ordersOf(history, "ReservationBarred");
+        return isDistinct([...barred, ...ordersOf(history, "CreditReserved")]);
+      },
       "all amounts are in the currency of the first limit": (customer, history) =>
-        history.every(
-          ({ data }) =>
-            customer.status !== "unknown" &&
-            [data]
-              .flatMap((all) => Object.values(all))
-              .every((value) => typeof value !== "object" || value.currency === customer.creditLimit.currency),
-        ),
+        history
+          .flatMap(({ data }) => Object.values<unknown>(data))
+          .filter((value) => typeof value === "object" && value !== null && "currency" in value)
+          .every(({ currency }) => customer.status !== "unknown" && currency === customer.creditLimit.currency),
       "each limit follows the one before it": (_, history) => {
         const set = history.flatMap(({ type, data }) =>
           type === "CreditLimitSet" || type === "CustomerRegistered" ? [data] : [],
