@@ -43,6 +43,12 @@ Each command has --help. Exit codes:
 
 const [asked = "", ...words] = process.argv.slice(2);
 
+// Whoever reads what a command prints may have read enough, as `head` does. What runs on goes on without a reader.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  if (asked !== "start" && asked !== "eventstore") process.exit();
+});
+
 try {
   const found = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
   if (found === undefined && asked !== "" && !asked.startsWith("-")) throw unknownCommand(asked);

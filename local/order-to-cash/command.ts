@@ -37,7 +37,11 @@ export function describeStalled({ orderId, state, since, reason }: StalledProces
   return `order ${orderId}  ${state} since ${since}  ${reason}`;
 }
 
-const problemSchema = z.object({ code: z.string(), detail: z.string() });
+const problemSchema = z.object({
+  code: z.string(),
+  detail: z.string(),
+  errors: z.array(z.object({ message: z.string() })).default([]),
+});
 
 async function retryProcess(order: string, { data, json }: CommonOptions): Promise<void> {
   const { apiUrl } = await readRunningSystem(data);
@@ -46,8 +50,13 @@ async function retryProcess(order: string, { data, json }: CommonOptions): Promi
   const text = await response.text();
   if (!response.ok) {
     const problem = problemSchema.safeParse(fromJson(text)).data;
-    const { code = "RETRY_FAILED", detail = `${url.href} answered with status ${response.status}` } = problem ?? {};
-    throw new CommandError(code, `${order}: ${detail}`);
+    const {
+      code = "RETRY_FAILED",
+      detail = `${url.href} answered with status ${response.status}`,
+      errors = [],
+    } = problem ?? {};
+    // The only field there is to be wrong is the order's id.
+    throw new CommandError(code, `${order}: ${errors.map(({ message }) => message).join("; ") || detail}`);
   }
   console.log(
     json === true ? text : `order ${order}: sent again; npx tidemark status tells if it is refused once more`,

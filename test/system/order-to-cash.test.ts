@@ -1,6 +1,7 @@
 /** Orders on their way to cash on the real system: traced from the request to the last event, refused, halted, killed at. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { idRule } from "../../domain/kernel/ids.ts";
 import { EventStore } from "../../engine/event-store/event-store.ts";
 import type { StoredEvent } from "../../engine/event-store/stored-event.ts";
 import { PatientApi } from "../../local/sample-data/patient-api.ts";
@@ -212,6 +213,12 @@ describe("an order on its way to cash", () => {
       expect((await retry("taken")).code).toBe(0);
       await endsAs("taken", "cancelled");
       expect(await stalled()).toStrictEqual([]);
+    });
+
+    it("alone can be retried: what is no order's id is refused with what would be one", async () => {
+      const { code, stdout, stderr } = await system.tidemark("order-to-cash", "retry", "../x");
+      expect({ code, stdout }).toStrictEqual({ code: 1, stdout: "" });
+      expect(stderr).toBe(`error: ../x: must be ${idRule}\n`);
     });
 
     it.each([

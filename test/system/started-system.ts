@@ -8,7 +8,7 @@ import { z } from "zod";
 import { freePorts } from "../../local/system/ports.ts";
 
 const repository = join(import.meta.dirname, "../..");
-const tidemark = join(repository, "bin/tidemark.js");
+export const tidemark = join(repository, "bin/tidemark.js");
 
 export interface Ended {
   readonly code: number | null;

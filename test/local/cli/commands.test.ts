@@ -1,10 +1,13 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import manifest from "../../../package.json" with { type: "json" };
-import { runTidemark } from "../../system/started-system.ts";
+import { runTidemark, tidemark } from "../../system/started-system.ts";
 
 const commands = ["start", "eventstore", "import", "replay", "check", "status"];
 
@@ -38,6 +41,14 @@ describe("the command line", () => {
   1    failed, found wrong, or found nothing by the name that was given, such as a view's
   2    wrong usage: a command, an option or its form that cannot be
 `);
+  });
+
+  it("ends quietly when nobody reads on what it prints", async () => {
+    const child = spawn(process.execPath, [tidemark, "--help"], { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.destroy();
+    const errors = await text(child.stderr);
+    if (child.exitCode === null) await once(child, "exit");
+    expect({ code: child.exitCode, errors }).toStrictEqual({ code: 0, errors: "" });
   });
 
   it.each(["--version", "-V"])("prints its version on %s", async (flag) => {
