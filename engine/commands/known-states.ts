@@ -38,7 +38,8 @@ export class KnownStates {
     this.#delete(stream);
     const { revision, first = 0n, keys, reading } = loaded;
     const weight = revision === "no_stream" ? 0 : Number(revision - first) + 1;
-    if (weight <= pageEvents) return;
+    // One that does not fit by itself would make all others give way, and then go too.
+    if (weight <= pageEvents || weight > this.#limit) return;
     const kept = {
       ...loaded,
       keys: keys.copy(),

@@ -12,7 +12,7 @@ export interface WithCommandHeaders {
 
 const keyPattern = /^[\x20-\x7E]{1,255}$/;
 
-/** Reads `Idempotency-Key` (1 to 255 printable ASCII characters) and `If-Match`; a malformed one is a 400 that names it. */
+/** Reads `Idempotency-Key` (1 to 255 printable ASCII characters) and `If-Match`; a malformed one is a 400 that names it, and so is `If-None-Match`. */
 export function commandHeaders(): MiddlewareObj<APIGatewayProxyEventV2 & WithCommandHeaders> {
   return {
     before({ event }) {
@@ -25,6 +25,10 @@ export function commandHeaders(): MiddlewareObj<APIGatewayProxyEventV2 & WithCom
       }
       const ifMatch = headerOf(event, "if-match");
       if (ifMatch !== undefined) event.precondition = parseIfMatch(ifMatch);
+      // To carry a command out that was to be carried out only under a condition would be worse than to refuse it.
+      if (headerOf(event, "if-none-match") !== undefined) {
+        throw invalidRequest([{ field: "If-None-Match", message: "is no condition of commands: leave it out" }]);
+      }
     },
   };
 }

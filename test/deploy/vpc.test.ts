@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { functionsOf, type Template, templateWith } from "./packaged-copy.ts";
 
-const vpcPolicy = "AWSLambdaVPCAccessExecutionRole";
+const vpcPolicy = "AWSLambdaENIManagementAccess";
 const queries = [
   "get-order",
   "list-orders",

@@ -7,7 +7,7 @@ import { EventNotUnderstoodError } from "../../../engine/event-store/errors.ts";
 import { EventStore } from "../../../engine/event-store/event-store.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
 import { type EventStoreServer, startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
-import { account } from "./account.ts";
+import { account, type AccountEvent } from "./account.ts";
 import { Accounts, deposited, interruptedBefore, openedByAda } from "./commands-against-store.ts";
 
 describe("a command", () => {
@@ -112,6 +112,17 @@ describe("a command", () => {
       const id = await accounts.opened();
       await expect(accounts.send(id, { type: "EmitUnlisted" })).rejects.toThrow(InvalidEventError);
       expect(await accounts.history(id)).toStrictEqual([openedByAda]);
+    });
+
+    it("know no type by the name of what every object has", async () => {
+      const id = await accounts.opened();
+      const { decider } = account;
+      const events = [{ type: "constructor", data: {} }] as unknown as AccountEvent[];
+      const inherited = { ...account, decider: { ...decider, decide: () => events } };
+      const request = { id, command: { type: "EmitUnlisted" }, origin: { correlationId: "c" } } as const;
+      await expect(handleCommand(accounts.store, inherited, request)).rejects.toThrow(
+        "the decider produced constructor, which is not among its event types",
+      );
     });
 
     it.each([

@@ -69,6 +69,13 @@ describe("a command with a key", () => {
     expect(new Set(ids).size).toBe(4);
   });
 
+  it("gives no two streams the same event ids, not for the same body either", async () => {
+    const [one, two] = [await accounts.opened(), await accounts.opened()];
+    for (const id of [one, two]) await accounts.send(id, deposit(1, 2), { key: "k" });
+    const ids = [...(await accounts.events(one)), ...(await accounts.events(two))].map((event) => event.id);
+    expect(new Set(ids).size).toBe(6);
+  });
+
   it("is not remembered when it was refused or changed nothing", async () => {
     const id = randomUUID();
     expect(await accounts.send(id, deposit(1), { key: "k" })).toMatchObject({ outcome: "rejected" });

@@ -81,6 +81,16 @@ it("a command that is sent to a follower far behind is decided on what the leade
   await store.dispose();
 });
 
+it("the end of a stream is read at the leader too, by whomever it is asked for", async () => {
+  const id = await accounts.opened();
+  follower.setLag(Infinity);
+  await accounts.send(id, deposit);
+  const store = EventStore.connect(follower.connectionString);
+  const last = await store.lastEvents(`account-${id}`, 2);
+  expect(last.map(({ revision }) => revision)).toStrictEqual([1n, 2n]);
+  await store.dispose();
+});
+
 /** The same client, each of whose appends is refused by everybody but the leader. */
 function appendingAtTheLeader(client: EventStoreDBClient): EventStoreDBClient {
   const appendToStream = client.appendToStream.bind(client);

@@ -12,6 +12,26 @@ import { CuttingProxy } from "./cutting-proxy.ts";
 
 const deposit = { type: "Deposit", amounts: [1, 2] } as const;
 
+describe("when the answer of an append is lost and the append that is sent again fails", () => {
+  it("it is unknown what became of the command, whatever is wrong with the second one", async () => {
+    const server = await startEventStore({ inMemory: true });
+    const accounts = new Accounts(EventStore.connect(server.connectionString));
+    const id = await accounts.opened();
+    class Losing extends EventStore {
+      override async append(...append: Parameters<EventStore["append"]>): ReturnType<EventStore["append"]> {
+        await super.append(...append);
+        await this.client.tombstoneStream(append[0]);
+        throw new EventStoreUnavailableError("the answer is lost");
+      }
+    }
+    const sent = accounts.send(id, deposit, { store: new Losing(accounts.store.client) });
+    await expect(sent).rejects.toThrow(EventStoreUnavailableError);
+    await expect(sent).rejects.toThrow(`the append to account-${id} was sent twice and not answered: try again`);
+    await accounts.store.dispose();
+    await server.stop();
+  });
+});
+
 describe("when the answer of an append is lost", () => {
   let server: EventStoreServer;
   let accounts: Accounts;

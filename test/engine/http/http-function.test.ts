@@ -275,6 +275,16 @@ describe("a JSON body", () => {
   });
 });
 
+it.each(["*", '"3"', ""])("If-None-Match: %s is refused: commands have no such condition", async (tag) => {
+  expect(await invoke(echo, { body: { items: [] }, headers: { "if-none-match": tag } })).toMatchObject({
+    status: 400,
+    body: {
+      code: "INVALID_REQUEST",
+      errors: [{ field: "If-None-Match", message: "is no condition of commands: leave it out" }],
+    },
+  });
+});
+
 describe("Idempotency-Key", () => {
   const body = { items: [] };
 

@@ -4,6 +4,7 @@ import { binaryEvent, jsonEvent } from "@eventstore/db-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { handleCommand } from "../../../engine/commands/handle-command.ts";
 import { load } from "../../../engine/commands/load.ts";
+import { collect, judge } from "../../../engine/commands/load-by-snapshot.ts";
 import { EventStore } from "../../../engine/event-store/event-store.ts";
 import type { IgnoredSnapshot } from "../../../engine/snapshots/snapshot-use.ts";
 import { type EventStoreServer, startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
@@ -229,6 +230,20 @@ describe("a snapshot that is of no use", () => {
       await after.append(stream, 148n, [{ id, type, data, metadata }]);
       await grow(after, stream, 150, 3);
       await expectIgnored(stream, "other-history", after);
+    });
+
+    it("and another event was recorded at its revision, at the very same time", async () => {
+      const { stream } = await accountWithSnapshotAt(store, 150, 200);
+      const content = (await contentOf(stream)) as { revision: string; recordedAt: string; eventId: string };
+      const [event] = await collect(store.readStream(stream, BigInt(content.revision), 1n));
+      if (event === undefined) throw new Error("the snapshot was made at an event");
+      const mark = { revision: event.revision, eventId: event.id, recordedAt: content.recordedAt };
+      expect(judge(mark, 0n, event, 0n)).toBe("usable");
+      expect(judge({ ...mark, eventId: randomUUID() }, 0n, event, 0n)).toBe("other-history");
+      expect(judge({ ...mark, recordedAt: new Date(0).toISOString() }, 0n, event, 0n)).toBe("other-history");
+      expect(judge({ ...mark, revision: 148n }, 0n, event, 0n)).toBe("truncated");
+      expect(judge(mark, 1n, event, 0n)).toBe("truncated");
+      expect(judge(mark, 0n, undefined, 0n)).toBe("ahead");
     });
 
     it("while a process goes on that has used it", async () => {

@@ -169,6 +169,23 @@ describe("taking snapshots", () => {
       },
     );
 
+    it("the slower one leaves the newer snapshot also when that is written while it still reads", async () => {
+      const { stream } = await accountOf(store, 250);
+      let isRead = false;
+      class Reading extends EventStore {
+        override async *readStream(...read: Parameters<EventStore["readStream"]>): AsyncGenerator<StoredEvent, void> {
+          yield* super.readStream(...read);
+          if (read[0] !== stream || isRead || read[2] !== undefined) return;
+          isRead = true;
+          await grow(store, stream, 250, 40);
+          expect(await takeSnapshot(store, stream)).toMatchObject({ outcome: "written", revision: 289n });
+        }
+      }
+      expect(await writer?.write(new Reading(store.client), stream)).toStrictEqual({ outcome: "overtaken" });
+      expect(isRead).toBe(true);
+      await expectUsed(store, stream, 289n);
+    });
+
     it("one of them takes it and nothing else comes of it, however they meet", async () => {
       const { stream } = await accountOf(store, 150);
       const event = await lastOf(store, stream);
