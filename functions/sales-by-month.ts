@@ -8,7 +8,8 @@ import { monthAndCurrency, salesByMonth, salesPartition } from "../projections/s
 import { views } from "./dynamodb-connection.ts";
 import { functionLogger } from "./function-logger.ts";
 
-const rowSchema = z.object({ orders: z.int(), revenue: z.int() });
+/** Revenue that a `number` does not hold exactly is a `bigint`. */
+const rowSchema = z.object({ orders: z.int(), revenue: z.int().or(z.bigint()) });
 
 export const handler = httpFunction(functionLogger("sales-by-month"))
   .use(queryParameters(z.strictObject({})))

@@ -20,9 +20,11 @@ export function changeRow(row: PlainRow, change: RowChange): void {
   }
   for (const [name, amount] of Object.entries(change.add ?? {})) {
     const before = row.get(name) ?? 0;
-    if (typeof before !== "number") throw new TypeError(`"${name}" holds no number to add to`);
-    // Adding 0 also turns -0, which DynamoDB cannot hold, into 0.
-    row.set(name, before + amount + 0);
+    if (typeof before !== "number" && typeof before !== "bigint") {
+      throw new TypeError(`"${name}" holds no number to add to`);
+    }
+    // Also turns -0, which DynamoDB cannot hold, into 0.
+    row.set(name, asStored(BigInt(before) + BigInt(amount)));
   }
   if ("remove" in change) for (const name of change.remove) row.delete(name);
 }
@@ -33,12 +35,14 @@ export function attributesOf(row: PlainRow | undefined): RowAttributes {
 
 /** Exact, nested values included; the order of attributes does not count. */
 export function isSameRow(expected: RowAttributes, actual: RowAttributes): boolean {
-  return isDeepStrictEqual(withoutNegativeZero(expected), actual);
+  return isDeepStrictEqual(asStored(expected), actual);
 }
 
-function withoutNegativeZero(value: RowValue): RowValue {
+/** Numbers as a table gives them back: none is -0, and those that are exact as a `number` are one. */
+function asStored(value: RowValue): RowValue {
   if (typeof value === "number") return value + 0;
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(withoutNegativeZero);
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, withoutNegativeZero(inner)]));
+  if (Array.isArray(value)) return value.map(asStored);
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, asStored(inner)]));
 }

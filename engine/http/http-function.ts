@@ -38,6 +38,18 @@ export function json(statusCode: number, body: unknown, headers: Readonly<Record
   return {
     statusCode,
     headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
-    body: JSON.stringify(body),
+    body: JSON.stringify(body, withAllDigits),
   };
+}
+
+declare global {
+  interface JSON {
+    /** The text as a value that is written as it stands; in Node.js since 22, and not in TypeScript's libraries yet. */
+    rawJSON(text: string): object;
+  }
+}
+
+/** A number of JSON may have any number of digits; how many of them a client keeps is its own affair. */
+function withAllDigits(_name: string, value: unknown): unknown {
+  return typeof value === "bigint" ? JSON.rawJSON(value.toString()) : value;
 }

@@ -12,8 +12,12 @@ import type { EventOf, EventTypes } from "../event-store/event-types.ts";
 import type { Position } from "../event-store/position.ts";
 import { wellFormed } from "./well-formed.ts";
 
-/** A value of a row: what JSON can say. Numbers are safe integers, so that sums are exact in every order. */
-export type RowValue = string | number | boolean | null | readonly RowValue[] | { readonly [name: string]: RowValue };
+/**
+ * A value of a row: what JSON can say. Numbers are whole, so that sums are exact in every order: `number` as far as that is
+ * exact, and `bigint` beyond, as a row is read.
+ */
+export type RowValue =
+  string | number | bigint | boolean | null | readonly RowValue[] | { readonly [name: string]: RowValue };
 
 export type RowAttributes = Readonly<Record<string, RowValue>>;
 
@@ -27,7 +31,7 @@ export interface RowKey {
 export type OwnedRowChange =
   | {
       readonly set?: RowAttributes;
-      readonly add?: Readonly<Record<string, number>>;
+      readonly add?: Readonly<Record<string, number | bigint>>;
       readonly remove?: readonly string[];
     }
   | { readonly delete: true };
@@ -35,7 +39,7 @@ export type OwnedRowChange =
 /** A change of a row that many streams touch: sums only, because sums commute. */
 export interface SharedRowChange {
   readonly key: RowKey;
-  readonly add: Readonly<Record<string, number>>;
+  readonly add: Readonly<Record<string, number | bigint>>;
 }
 
 /** An event as a projection sees it: upcast and validated. */

@@ -9,7 +9,7 @@ export interface RowWrite {
   readonly replace: boolean;
   readonly set: ReadonlyMap<string, RowValue>;
   /** Sums onto attributes that are already there; empty when `replace` is true, which has them in `set`. */
-  readonly add: ReadonlyMap<string, number>;
+  readonly add: ReadonlyMap<string, number | bigint>;
   readonly remove: ReadonlySet<string>;
 }
 
@@ -65,17 +65,33 @@ export function hasAttributes(row: RowWrite): boolean {
   return row.set.size > 0 || row.add.size > 0;
 }
 
-function sum(name: string, left: RowValue, right: number): number {
-  if (typeof left !== "number") {
+function sum(name: string, left: RowValue, right: number | bigint): number | bigint {
+  if (typeof left !== "number" && typeof left !== "bigint") {
     throw new RowChangeError(`cannot add to "${name}": it holds ${typeof left}, not a number`);
   }
-  const total = left + right;
-  if (!Number.isSafeInteger(left) || !Number.isSafeInteger(right) || !Number.isSafeInteger(total)) {
+  if (!isExact(left) || !isExact(right)) {
     throw new RowChangeError(
-      `cannot add ${right} to "${name}": sums are of safe integers, so that order cannot matter`,
+      `cannot add ${right} to "${name}": sums are of whole numbers, so that order cannot matter`,
     );
   }
-  return total;
+  const total = typeof left === "number" && typeof right === "number" ? left + right : undefined;
+  return Number.isSafeInteger(total) ? (total ?? 0) : asRead(checkedSize(name, BigInt(left) + BigInt(right)));
+}
+
+const isExact = (value: number | bigint): boolean => typeof value === "bigint" || Number.isSafeInteger(value);
+
+/** As a row gives it back: a `number` where that is exact. */
+export function asRead(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+/** DynamoDB's numbers have at most 38 digits. */
+const beyondAnyNumber = 10n ** 38n;
+
+function checkedSize(name: string, value: bigint): bigint {
+  if (value < beyondAnyNumber && -value < beyondAnyNumber) return value;
+  throw new RowChangeError(`attribute "${name}": ${value} has more than the 38 digits that a table can hold`);
 }
 
 /** Throws {@link RowChangeError} for names and values that no row can hold. */
@@ -94,8 +110,11 @@ export function checkChange(change: OwnedRowChange | Pick<SharedRowChange, "add"
 
 function checkValue(name: string, value: RowValue): void {
   if (typeof value === "number" && !Number.isSafeInteger(value)) {
-    throw new RowChangeError(`attribute "${name}": ${value} is no safe integer, the only numbers that sums keep exact`);
+    throw new RowChangeError(
+      `attribute "${name}": ${value} is no safe integer; give whole numbers, larger ones as bigint`,
+    );
   }
+  if (typeof value === "bigint") checkedSize(name, value);
   if (typeof value === "object" && value !== null) for (const inner of Object.values(value)) checkValue(name, inner);
 }
 

@@ -12,7 +12,7 @@ import { type EventStoreServer, startEventStore } from "../../local/eventstoredb
 import { createFixedTables } from "../../local/system/fixed-tables.ts";
 import { orderSummary } from "../../projections/order-summary.ts";
 import { salesByMonth } from "../../projections/sales-by-month.ts";
-import { invoke, type TestAnswer } from "../engine/http/api-gateway.ts";
+import { answerOf, invoke, type TestAnswer } from "../engine/http/api-gateway.ts";
 import { line, order } from "./orders.ts";
 
 const tablePrefix = `queries-${randomUUID().slice(0, 8)}-`;
@@ -248,6 +248,25 @@ describe("queries over HTTP", () => {
   });
 
   describe("GET /views/sales-by-month", () => {
+    it("tells every digit of a sum that is larger than a number holds exactly", async () => {
+      const line = {
+        productId: "11",
+        quantity: 100_000,
+        unitPrice: { amount: 999_999_999, currency: "USD" },
+        discountPercent: 0,
+      };
+      const change = { orderedAt: "2099-01-01T00:00:00Z", lines: Array.from({ length: 90 }, () => line) };
+      for (const orderId of ["giant-1", "giant-2", "giant-3"]) await place(orderId, change);
+      await catchUp();
+      const path = "/views/sales-by-month";
+      const sales = async (): Promise<unknown> => (await answerOf(functions.sales, { method: "GET", path })).body;
+      const sum = 3n * 90n * 100_000n * 999_999_999n;
+      expect(await sales()).toContain(`{"month":"2099-01","orders":3,"revenue":{"amount":${sum},"currency":"USD"}}`);
+      for (const orderId of ["giant-1", "giant-2", "giant-3"]) await cancel(orderId);
+      await catchUp();
+      expect(await sales()).not.toContain("2099-01");
+    });
+
     it("sums orders and revenue by month, ascending, and leaves out a month whose orders are all cancelled", async () => {
       const before = (await get("/views/sales-by-month")).body as { items: { month: string }[] };
       const own = (items: { month: string }[]): object[] => items.filter(({ month }) => month.startsWith("2001"));

@@ -80,11 +80,16 @@ interface HttpFunction {
   handler(event: APIGatewayProxyEventV2, context: Context): Promise<HttpResponse>;
 }
 
-export async function invoke(
+/** The answer as the function gives it, its body as text. */
+export function answerOf(
   handler: HttpFunction["handler"],
   request?: TestRequest,
   context = lambdaContext(),
-): Promise<TestAnswer> {
-  const { statusCode, headers = {}, body } = await handler(apiGatewayEvent(request), context);
+): Promise<HttpResponse> {
+  return handler(apiGatewayEvent(request), context);
+}
+
+export async function invoke(...invocation: Parameters<typeof answerOf>): Promise<TestAnswer> {
+  const { statusCode, headers = {}, body } = await answerOf(...invocation);
   return { status: statusCode, headers, body: body === undefined ? undefined : (JSON.parse(body) as unknown) };
 }

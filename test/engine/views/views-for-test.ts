@@ -27,7 +27,8 @@ import { catalogTable } from "../../../functions/dynamodb-connection.ts";
 import { createFixedTables } from "../../../local/system/fixed-tables.ts";
 import { type StoreForTest, useEventStore } from "../../local/eventstoredb/event-store-for-test.ts";
 
-const amounts = z.record(z.string(), z.number());
+// Also what a projection may make of data, which is JSON.
+const amounts = z.record(z.string(), z.number().or(z.bigint()));
 
 /** A row that does what its events say: `Changed` carries the change itself. */
 export const owned = defineOnePerStreamProjection({
@@ -38,7 +39,7 @@ export const owned = defineOnePerStreamProjection({
     Changed: {
       version: 1,
       schema: z.strictObject({
-        set: z.record(z.string(), z.json()).exactOptional(),
+        set: z.record(z.string(), z.json().or(z.bigint())).exactOptional(),
         add: amounts.exactOptional(),
         remove: z.array(z.string()).exactOptional(),
       }),
