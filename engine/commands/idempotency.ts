@@ -3,7 +3,7 @@
  * racing copies write the same ids and the store takes the second for a repeat of the first; and its key and digest stand
  * in the metadata of its events, so that a copy that comes later finds them in the loaded stream.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import type { EventMetadata } from "../event-store/stored-event.ts";
 import {
   noPackedKeys,
@@ -25,7 +25,7 @@ export interface IdempotencyKey {
 
 /** SHA-256, hex, of the command's name and its body exactly as sent: white space counts, as it did for the sender. */
 export function commandDigest(name: string, body: string): string {
-  return createHash("sha256").update(`${name}\n`, "utf8").update(body, "utf8").digest("hex");
+  return hash("sha256", `${name}\n${body}`, "hex");
 }
 
 /** The id that the server gives to what a keyed request creates: every resend creates the same thing. */

@@ -5,7 +5,7 @@
  * Key and digest are kept as the first 12 bytes of their SHA-256. That a new key is taken for one of a thousand others has
  * a probability of 1,000 / 2^96, about 10^-26, and somebody who would bring it about on purpose needs 2^96 tries.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 const hashBytes = 12;
 const revisionBytes = 8;
@@ -18,7 +18,7 @@ export const noPackedKeys: PackedKeys = Buffer.alloc(0);
 
 /** What stands for a text in an entry. */
 export function shortHash(text: string): Buffer {
-  return createHash("sha256").update(text, "utf8").digest().subarray(0, hashBytes);
+  return hash("sha256", text, "buffer").subarray(0, hashBytes);
 }
 
 export function packedCount(packed: PackedKeys): number {

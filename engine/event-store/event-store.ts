@@ -19,6 +19,7 @@ import {
   WrongExpectedVersionError,
 } from "@eventstore/db-client";
 import { randomUUID } from "node:crypto";
+import { Arrivals } from "./arrivals.ts";
 import { ProgressDeadline, withDeadline } from "./deadline.ts";
 import { disposeClient } from "./dispose-client.ts";
 import { EventStoreError, EventStoreUnavailableError } from "./errors.ts";
@@ -153,7 +154,14 @@ export class EventStore {
         reading.destroy(new EventStoreUnavailableError(`${what} got no answer within ${readProgressMs} ms: try again`));
       });
       try {
-        for await (const resolved of reading) {
+        const arrivals = new Arrivals(reading);
+        for (;;) {
+          // What the client's stream is made of; Node.js leaves the type open.
+          const resolved = reading.read() as ResolvedEvent | AllStreamResolvedEvent | null;
+          if (resolved === null) {
+            if (await arrivals.more()) continue;
+            break;
+          }
           deadline.arrived();
           const event = resolved.event ?? resolved.link;
           if (event === undefined) throw new EventStoreError(`${what} gave an answer without an event`);
@@ -172,10 +180,12 @@ export class EventStore {
         ended = true;
       } finally {
         deadline.stop();
-        reading.on("error", ignoreLateError);
         // A read that is left early would otherwise be sent to its end. One that has ended must not be cancelled: servers
         // take many resets of streams for an attack and close the connection, with every call on it.
-        if (!ended) await reading.cancel().catch(ignoreLateError);
+        if (!ended) {
+          await reading.cancel().catch(ignoreLateError);
+          reading.destroy();
+        }
       }
     }
   }

@@ -2,7 +2,7 @@
  * A snapshot: an aggregate as it was after one event of its stream, as an event's data. Reading it back gives what was
  * written or says why not; nothing of it is believed unchecked, because it only saves time.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { z } from "zod";
 import { arePackedKeys, type PackedKeys } from "../commands/packed-keys.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
@@ -111,5 +111,5 @@ const contentVersion = 1;
 function checksumOf(content: Omit<Content, "checksum">): string {
   const { stream, first, revision, eventId, recordedAt, fingerprint, state, keys } = content;
   const text = JSON.stringify([contentVersion, stream, first, revision, eventId, recordedAt, fingerprint, state, keys]);
-  return createHash("sha256").update(text, "utf8").digest("hex");
+  return hash("sha256", text, "hex");
 }
