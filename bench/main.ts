@@ -45,7 +45,7 @@ interface Sizes {
 
 const fullSizes: Sizes = {
   rounds: 5,
-  commands: 300,
+  commands: 1_500,
   snapshots: 200,
   processes: 200,
   contentionSeconds: 4,
