@@ -13,6 +13,7 @@ export default defineConfig({
       "test/bench/bench.test.ts",
       "test/local/eventstoredb/kills.test.ts",
       "test/system/northwind.test.ts",
+      "test/system/order-to-cash.test.ts",
     ],
     testTimeout: 600_000,
   },

@@ -81,7 +81,7 @@ describe.each(projections)("$name", (projection) => {
         await Promise.all(Array.from({ length: writers }, work));
         expect(await views.contents(writer)).toStrictEqual(expected);
       }),
-      { numRuns: 8 },
+      { numRuns: 5 },
     );
   });
 });
