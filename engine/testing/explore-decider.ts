@@ -12,6 +12,7 @@ import type { AggregateEvent, AggregateRejection } from "../commands/aggregate.t
 import { checkEventTypes } from "../event-store/event-types.ts";
 import { type CommandChoice, isEvents, type Step, walk, type Walk, type WatchedDecider } from "./decider-walk.ts";
 import { inFull, indented } from "./exact-difference.ts";
+import { newSeed } from "./seed.ts";
 
 export interface Exploration<
   State,
@@ -78,13 +79,6 @@ export function exploreDecider<
   const fewest = broken.at(-1);
   if (fewest !== undefined) throw faultOf(fewest, seed);
   return { seed, decided: Object.fromEntries(decided), refused: Object.fromEntries(refused), unchanged };
-}
-
-function newSeed(): number {
-  const given = process.env["TIDEMARK_SEED"];
-  if (given === undefined) return Math.floor(Math.random() * 2 ** 31);
-  if (/^-?\d+$/.test(given)) return Number(given);
-  throw new RangeError(`TIDEMARK_SEED=${given}: give the whole number that a failed test has named`);
 }
 
 function count(counts: Map<string, number>, name: string): void {
