@@ -6,6 +6,7 @@ import { orderSummary } from "./order-summary.ts";
 import { orderToCash } from "./order-to-cash.ts";
 import { salesByMonth } from "./sales-by-month.ts";
 import { shipmentSummary } from "./shipment-summary.ts";
+import { shipmentsToDispatch } from "./shipments-to-dispatch.ts";
 
 /** Versions of one view stand side by side as long as a generation made by them exists. */
 export const projections: readonly Projection[] = [
@@ -14,6 +15,7 @@ export const projections: readonly Projection[] = [
   customerSummary,
   invoiceSummary,
   shipmentSummary,
+  shipmentsToDispatch,
   orderToCash,
 ];
 

@@ -16,7 +16,7 @@ const project = join(import.meta.dirname, "../..");
 const commands = ["ordering", "customers", "billing", "logistics", "order-to-cash"];
 const queries = [
   ...["get-order", "list-orders", "get-customer", "get-invoice", "list-invoices", "get-shipment"],
-  ...["get-order-to-cash", "sales-by-month"],
+  ...["shipments-to-dispatch", "get-order-to-cash", "sales-by-month"],
 ];
 
 const serviceSchema = z.object({

@@ -61,6 +61,7 @@ const views = [
   "customer-summary",
   "invoice-summary",
   "shipment-summary",
+  "shipments-to-dispatch",
   "order-to-cash",
 ];
 const invoked = [...views.map((view) => `project-${view}`), "process-order-to-cash", "write-snapshots"];
@@ -78,6 +79,7 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "get-invoice": rowsOf("invoice-summary"),
   "list-invoices": indexesOf("invoice-summary"),
   "get-shipment": rowsOf("shipment-summary"),
+  "shipments-to-dispatch": indexesOf("shipments-to-dispatch"),
   "get-order-to-cash": rowsOf("order-to-cash"),
   "sales-by-month": pagesOf("sales-by-month"),
   ...Object.fromEntries(views.map((view) => [`project-${view}`, keeping(view)])),

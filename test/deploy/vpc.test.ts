@@ -11,6 +11,7 @@ const queries = [
   "get-invoice",
   "list-invoices",
   "get-shipment",
+  "shipments-to-dispatch",
   "get-order-to-cash",
   "sales-by-month",
 ];

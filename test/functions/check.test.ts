@@ -5,7 +5,13 @@ import { OrderViews } from "./order-views.ts";
 import { rejection } from "../local/eventstoredb/event-store-for-test.ts";
 
 /** Of streams that these tests have none of. */
-const otherViews = ["customer-summary", "invoice-summary", "shipment-summary", "order-to-cash"];
+const otherViews = [
+  "customer-summary",
+  "invoice-summary",
+  "shipment-summary",
+  "shipments-to-dispatch",
+  "order-to-cash",
+];
 
 const summaries = [
   { view: "order-summary", rows: 2, guards: 2, events: 2 },

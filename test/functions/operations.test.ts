@@ -17,7 +17,13 @@ import { order } from "./orders.ts";
 const tablePrefix = `operations-${randomUUID().slice(0, 8)}-`;
 
 /** Of streams that these tests have none of. */
-const otherViews = ["customer-summary", "invoice-summary", "shipment-summary", "order-to-cash"];
+const otherViews = [
+  "customer-summary",
+  "invoice-summary",
+  "shipment-summary",
+  "shipments-to-dispatch",
+  "order-to-cash",
+];
 
 /** The context of an invocation that has so long to go. */
 const remaining = (milliseconds: number) => ({ getRemainingTimeInMillis: () => milliseconds });

@@ -1,5 +1,6 @@
 /** Queries of shipments over HTTP, on real servers. */
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { z } from "zod";
 import { invoke, type TestAnswer } from "../engine/http/api-gateway.ts";
 import { OrderViews } from "./order-views.ts";
 
@@ -86,10 +87,59 @@ describe("queries of shipments", () => {
       expect(await get("_guard#x")).toMatchObject({ status: 400, body: { errors: [{ field: "shipmentId" }] } });
     });
   });
+
+  describe("GET /views/shipments-to-dispatch", () => {
+    const get = (query?: Record<string, string>): Promise<TestAnswer> =>
+      invoke(functions.toDispatch, {
+        method: "GET",
+        path: "/views/shipments-to-dispatch",
+        ...(query === undefined ? {} : { query }),
+      });
+    const queueSchema = z.object({
+      items: z.array(z.object({ shipmentId: z.string() })),
+      cursor: z.string().optional(),
+    });
+    const ids = (answer: TestAnswer): string[] =>
+      queueSchema
+        .parse(answer.body)
+        .items.flatMap(({ shipmentId }) => (shipmentId.startsWith("q") ? [shipmentId] : []));
+
+    it("lists what waits in the order in which it was scheduled, on pages, and no more when it has left", async () => {
+      const shipment = { orderId: "o", customerId: "VINET", items: [{ productId: "11", quantity: 12 }] };
+      const scheduled = (shipmentId: string) => ({
+        type: "ShipmentScheduled",
+        data: { shipmentId, ...shipment, currency: "USD" },
+      });
+      for (const id of ["q3", "q1", "q2", "q4"]) await views.append(`shipment-${id}`, [scheduled(id)]);
+      await views.deliver();
+      expect(ids(await get({ limit: "100" }))).toStrictEqual(["q3", "q1", "q2", "q4"]);
+      expect((await get({ limit: "100" })).body).toMatchObject({
+        items: expect.arrayContaining([{ shipmentId: "q1", ...shipment, revision: "0" }]) as unknown,
+      });
+
+      const { items, ...dispatched } = { ...shipment, carrier: "Speedy Express", freight: usd(10) };
+      const data = { shipmentId: "q1", ...dispatched, dispatchedAt: "1996-07-16T00:00:00.000Z" };
+      await views.append("shipment-q1", [{ type: "ShipmentDispatched", data }], 0n);
+      await views.deliver();
+      const paged: string[] = [];
+      for (let cursor: string | undefined = ""; cursor !== undefined;) {
+        const page = await get({ limit: "1", ...(cursor === "" ? {} : { cursor }) });
+        paged.push(...ids(page));
+        cursor = queueSchema.parse(page.body).cursor;
+      }
+      expect([paged, items]).toStrictEqual([["q3", "q2", "q4"], shipment.items]);
+    });
+
+    it("refuses a limit that is none, and a cursor from elsewhere", async () => {
+      expect(await get({ limit: "0" })).toMatchObject({ status: 400, body: { errors: [{ field: "limit" }] } });
+      expect(await get({ cursor: "abc" })).toMatchObject({ status: 400, body: { code: "CURSOR_INVALID" } });
+    });
+  });
 });
 
 async function loadFunctions() {
   return {
+    toDispatch: (await import("../../functions/shipments-to-dispatch.ts")).handler,
     getShipment: (await import("../../functions/get-shipment.ts")).handler,
   };
 }

@@ -134,6 +134,7 @@ function shipment(id: string, index: number): readonly StreamEvent[] {
     [dispatch, { type: "ReportShipmentLost", reason: "fell into the sea" }],
     [dispatch, cancel],
     [cancel],
+    [],
   ];
   return historyOf<Shipment, ShipmentCommand, ShipmentEvent>(shipmentDecider, [
     { type: "ScheduleShipment", shipmentId, orderId, customerId, items, currency: "USD" },

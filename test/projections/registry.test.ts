@@ -7,6 +7,7 @@ import { orderToCash } from "../../projections/order-to-cash.ts";
 import { projections, UnknownViewError, versionsOf, viewNames } from "../../projections/registry.ts";
 import { salesByMonth } from "../../projections/sales-by-month.ts";
 import { shipmentSummary } from "../../projections/shipment-summary.ts";
+import { shipmentsToDispatch } from "../../projections/shipments-to-dispatch.ts";
 
 const names = [
   "order-summary",
@@ -14,6 +15,7 @@ const names = [
   "customer-summary",
   "invoice-summary",
   "shipment-summary",
+  "shipments-to-dispatch",
   "order-to-cash",
 ];
 
@@ -25,6 +27,7 @@ it("knows the views and their versions", () => {
     [customerSummary],
     [invoiceSummary],
     [shipmentSummary],
+    [shipmentsToDispatch],
     [orderToCash],
   ]);
 });

@@ -1,0 +1,24 @@
+/** Rows of a view as pages of a list. `cursor` is in the answer as long as there may be more. */
+import * as z from "zod";
+import { type HttpResponse, json } from "../engine/http/http-function.ts";
+import type { Row, RowQuery } from "../engine/views/view-reader.ts";
+import { views } from "./dynamodb-connection.ts";
+
+export const pageSchema = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^([1-9]\d?|100)$/, "must be a whole number from 1 to 100")
+    .default("20")
+    .transform(Number),
+  cursor: z.string().min(1).max(2_000).exactOptional(),
+});
+
+/** Throws ViewsUnavailableError and CursorError. */
+export async function rowPage(
+  view: string,
+  query: RowQuery,
+  representation: (row: Row) => unknown,
+): Promise<HttpResponse> {
+  const { rows, cursor } = await views().reader.query(view, query);
+  return json(200, { items: rows.map(representation), ...(cursor === undefined ? {} : { cursor }) });
+}
