@@ -77,8 +77,16 @@ export async function handleLoaded<State, Command, Event extends AggregateEvent,
 
     if (attempt >= policy.attempts) return { outcome: { ...appended, attempts: attempt }, loaded };
     await standBack(policy, attempt);
-    loaded = await load(eventStore, aggregate, stream, loaded);
+    loaded = behindTruncation(await load(eventStore, aggregate, stream, loaded), appended.actual);
   }
+}
+
+/**
+ * A stream of which every event is truncated looks as if it was not there, and goes on behind what nobody sees any more:
+ * `actual` is where the store says that it is.
+ */
+function behindTruncation<State>(loaded: Loaded<State>, actual: ExpectedRevision): Loaded<State> {
+  return loaded.revision === "no_stream" ? { ...loaded, revision: actual } : loaded;
 }
 
 type Step<Event, Refusal extends AggregateRejection> =

@@ -248,6 +248,23 @@ describe("a command", () => {
       expect(await accounts.history(id)).toStrictEqual([openedByAda, deposited(9), deposited(9), deposited(1)]);
     });
 
+    it("nothing of a stream that is truncated as a whole, and goes on behind it", async () => {
+      const id = await accounts.opened();
+      await accounts.send(id, { type: "Deposit", amounts: [1, 2] });
+      await accounts.store.client.setStreamMetadata(`account-${id}`, { truncateBefore: 3 });
+      expect(await accounts.send(id, { type: "Deposit", amounts: [1] })).toMatchObject({ outcome: "rejected" });
+      expect(await accounts.send(id, { type: "Open", owner: "Ada" }, { key: "again" })).toStrictEqual({
+        outcome: "accepted",
+        effect: "changed",
+        revision: 3n,
+      });
+      expect(await accounts.send(id, { type: "Open", owner: "Ada" }, { key: "again" })).toMatchObject({
+        effect: "repeated",
+        revision: 3n,
+      });
+      expect(await accounts.history(id)).toStrictEqual([openedByAda]);
+    });
+
     it("a stream whose beginning is truncated from its first visible event on", async () => {
       const id = await accounts.opened();
       await accounts.send(id, { type: "Deposit", amounts: [1, 2] });
