@@ -72,7 +72,7 @@ async function finish<State, Input, Request>(
   for (let pending = manager.pending(loaded.state); pending !== undefined; pending = manager.pending(loaded.state)) {
     const { key, cause } = pending;
     const because = { ...originOf(manager, loaded, origin), causationId: cause };
-    const outcome = await ask(manager, pending, because);
+    const outcome = await ask(context, manager, pending, because);
     context.log.debug({ process: streamOf(manager.aggregate, id), key, outcome: outcome.is }, "request answered");
     const input = manager.outcomeInput(key, outcome, new Date().toISOString());
     const answer = { id, input, key: processKey(`${key}:${outcome.is}`), origin: because };
@@ -118,6 +118,7 @@ function originOf<State, Input, Request>(
 }
 
 async function ask<State, Input, Request>(
+  { log }: ProcessContext,
   manager: ProcessManager<State, Input, Request>,
   { key, request }: Pending<Request>,
   origin: CommandOrigin,
@@ -126,8 +127,12 @@ async function ask<State, Input, Request>(
   try {
     return outcomeOf(await manager.send(request, { origin, idempotency }), key);
   } catch (error) {
-    if (!(error instanceof Error) || !isBeyondRepeating(error)) throw error;
-    return { is: "failed", code: error.code, message: error.message };
+    const code = codeOf(error);
+    const message = lastingFailures.get(code);
+    if (code === undefined || message === undefined) throw error;
+    // Whoever asks for the process sees the outcome; what is wrong inside is for whoever reads the log.
+    log.error({ process: manager.name, key, err: error }, "request failed for good");
+    return { is: "failed", code, message };
   }
 }
 
@@ -148,14 +153,14 @@ function outcomeOf(outcome: CommandOutcome<AggregateRejection>, key: string): Re
   }
 }
 
-/** About the stream or the request itself, not about the store: it would fail in the same way for ever. */
-const lastingCodes: ReadonlySet<unknown> = new Set([
-  "EVENT_NOT_UNDERSTOOD",
-  "STREAM_DELETED",
-  "APPEND_TOO_LARGE",
-  "INVALID_EVENT",
+/** By code: about the stream or the request itself, not about the store. It would fail in the same way for ever. */
+const lastingFailures: ReadonlyMap<string | undefined, string> = new Map([
+  ["EVENT_NOT_UNDERSTOOD", "its history holds an event that this version cannot read: see the log"],
+  ["STREAM_DELETED", "what it concerns was deleted for good"],
+  ["APPEND_TOO_LARGE", "it leads to more data than one write can take"],
+  ["INVALID_EVENT", "what was decided does not pass its own schema, a fault in the code: see the log"],
 ]);
 
-function isBeyondRepeating(error: Error): error is Error & { readonly code: string } {
-  return "code" in error && lastingCodes.has(error.code);
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }

@@ -1,6 +1,7 @@
 /** What becomes of a process when the event store does not answer, and when a request can never be carried out. */
 import { jsonEvent } from "@eventstore/db-client";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { handleCommand } from "../../../engine/commands/handle-command.ts";
 import { commandDigest } from "../../../engine/commands/idempotency.ts";
 import { ProcessStuckError } from "../../../engine/processes/advance.ts";
@@ -66,30 +67,47 @@ describe("a request that can never be carried out", () => {
     await used.transfers.tell(transfer, "ask", { log, store });
     await used.transfers.tell(transfer, "ask", { log, store });
     const recorded = (await used.transfers.facts(`transfer-${transfer.id}`)).at(-1);
-    return { recorded, logged: lines.map(({ msg, reason }) => ({ msg, reason })) };
+    const errorSchema = z.object({ message: z.string() });
+    const logged = lines.map(({ msg, reason, err }) => [msg, reason ?? errorSchema.parse(err).message]);
+    return { recorded, logged };
   }
 
-  const failed = (code: string, message: unknown): unknown => ({
+  /** What was thrown is told to the log alone: `why` stands there. */
+  const failed = (code: string, message: string, why?: unknown): unknown => ({
     recorded: { type: "Refused", data: { key: "ask:take", is: "failed", code, message } },
-    logged: [{ msg: "process halted", reason: code }],
+    logged: [...(why === undefined ? [] : [["request failed for good", why]]), ["process halted", code]],
   });
 
   it("because the stream it concerns is deleted for good halts the process", async () => {
     const transfer = await used.transfers.prepared();
     await used.transfers.store.client.tombstoneStream(`purse-${transfer.from}`);
-    expect(await halted(transfer)).toStrictEqual(failed("STREAM_DELETED", expect.stringContaining("tombstoned")));
+    expect(await halted(transfer)).toStrictEqual(
+      failed("STREAM_DELETED", "what it concerns was deleted for good", expect.stringContaining("tombstoned")),
+    );
   });
 
   it("because the stream holds an event that nobody understands halts the process", async () => {
     const transfer = await used.transfers.prepared();
     const unknown = jsonEvent({ type: "CoinForged", data: { coin: 3 } });
     await used.transfers.store.client.appendToStream(`purse-${transfer.from}`, [unknown]);
-    expect(await halted(transfer)).toStrictEqual(failed("EVENT_NOT_UNDERSTOOD", expect.stringContaining("CoinForged")));
+    expect(await halted(transfer)).toStrictEqual(
+      failed(
+        "EVENT_NOT_UNDERSTOOD",
+        "its history holds an event that this version cannot read: see the log",
+        expect.stringContaining("CoinForged"),
+      ),
+    );
   });
 
   it("because of a fault in the code of the aggregate halts the process", async () => {
     const transfer = await used.transfers.prepared({ coins: [0] });
-    expect(await halted(transfer)).toStrictEqual(failed("INVALID_EVENT", expect.stringContaining("CoinTaken")));
+    expect(await halted(transfer)).toStrictEqual(
+      failed(
+        "INVALID_EVENT",
+        "what was decided does not pass its own schema, a fault in the code: see the log",
+        expect.stringContaining("CoinTaken"),
+      ),
+    );
   });
 
   it("because its events are too large for one append halts the process", async () => {
@@ -99,7 +117,9 @@ describe("a request that can never be carried out", () => {
         if (what.startsWith("append purse-")) throw new AppendTooLargeError("2 MiB");
       },
     });
-    expect(await halted(transfer, store)).toStrictEqual(failed("APPEND_TOO_LARGE", "2 MiB"));
+    expect(await halted(transfer, store)).toStrictEqual(
+      failed("APPEND_TOO_LARGE", "it leads to more data than one write can take", "2 MiB"),
+    );
   });
 
   it("because its key was used for something else halts the process", async () => {
