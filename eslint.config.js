@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import js from "@eslint/js";
 import { createTypeScriptImportResolver } from "eslint-import-resolver-typescript";
 import { importX } from "eslint-plugin-import-x";
@@ -14,14 +14,15 @@ const layersOfTheEventStore = {
   cluster: ["log"],
 };
 
-/** Every other folder of domain/ is a context. */
-const [kernel, processFolder] = ["kernel", "order-to-cash"];
+const kernel = "kernel";
 
 const domainFolders = readdirSync(new URL("domain", import.meta.url), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
 
-const contexts = domainFolders.filter((name) => name !== kernel && name !== processFolder);
+/** What translates between contexts is a process; every other folder of domain/ is a context. */
+const processes = domainFolders.filter((name) => existsSync(new URL(`domain/${name}/translations`, import.meta.url)));
+const contexts = domainFolders.filter((name) => name !== kernel && !processes.includes(name));
 
 const inDomain = (names) => names.map((name) => `./domain/${name}`);
 
@@ -37,11 +38,20 @@ const contextBorders = [
     from: inDomain(domainFolders.filter((name) => name !== kernel)),
     message: "domain/kernel is what every context stands on: it imports nothing of them.",
   },
-  {
-    target: [`./domain/${processFolder}/*`, `./domain/${processFolder}/!(translations)/**/*`],
-    from: inDomain(contexts),
-    message: `Only domain/${processFolder}/translations knows the contexts: translate what the process needs there.`,
-  },
+  ...processes.flatMap((process) => [
+    {
+      target: [`./domain/${process}/*`, `./domain/${process}/!(translations)/**/*`],
+      from: inDomain(contexts),
+      message: `Only domain/${process}/translations knows the contexts: translate what the process needs there.`,
+    },
+    ...processes
+      .filter((other) => other !== process)
+      .map((other) => ({
+        target: `./domain/${process}`,
+        from: `./domain/${other}`,
+        message: "A process imports nothing of another.",
+      })),
+  ]),
 ];
 
 /** Imports go one way: domain <- projections <- functions -> engine. Each zone lists what `target` may not import. */

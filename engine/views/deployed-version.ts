@@ -16,6 +16,6 @@ export function deployedVersion(
   const deployed = versions.find((candidate) => candidate.version === version);
   if (deployed !== undefined) return deployed;
   throw new VersionNotDeployedError(
-    `generation ${id} of ${view} is written by version ${version}, which is not deployed: deploy it again, or replay the view`,
+    `generation ${id} of ${view} is written by version ${version}, which is not deployed: deploy it again beside the new one, then replay the view`,
   );
 }

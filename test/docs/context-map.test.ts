@@ -57,12 +57,14 @@ it("knows of every translation that the process listens to", () => {
   expect(listened.sort()).toStrictEqual(known.sort());
 });
 
-it("draws a box for each context and for the process, and no other", () => {
+it("draws a box for each context and for the process, and no other", async () => {
+  const folders = (await readdir(domain, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const contexts = folders.map(({ name }) => name).filter((name) => name !== "kernel" && name !== "order-to-cash");
   const boxes = [...contextMap.matchAll(/^ {2}(\w+)(?:\[|\(\[)([\w-]+)(?:\]\)|\])$/gm)].map(([, id, title]) => [
     id,
     title,
   ]);
-  expect(boxes).toStrictEqual([...Object.keys(inbound).map((name) => [name, name]), ["process", "order-to-cash"]]);
+  expect(boxes.sort()).toStrictEqual([...contexts.map((name) => [name, name]), ["process", "order-to-cash"]].sort());
 });
 
 /** A folder of the domain as the drawing calls it. */
