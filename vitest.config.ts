@@ -10,8 +10,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/servers/dynamodb-for-all-tests.ts"],
-    // Tests wait for servers more than they compute; on two cores four files at once keep both busy.
-    maxWorkers: 4,
+    // Tests wait for servers more than they compute; on two cores three files at once keep both busy.
+    maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // What is waited for comes when it comes: machines are slow at times, and no test is about how slow.

@@ -125,7 +125,9 @@ describe("a lease", () => {
     const { leaseUntil = 0 } = (await readProgress(scope)) ?? {};
     freeze(200);
     const second = await acquired(scope);
-    expect(second.quietAt).toBe(leaseUntil + 5_000);
+    // Not earlier than the last that was read of it; on a slow machine it was renewed once more before it froze.
+    expect(second.quietAt).toBeGreaterThanOrEqual(leaseUntil + 5_000);
+    expect(second.quietAt).toBeLessThanOrEqual(Date.now() + 5_000);
     const error = await rejection(first.saveCheckpoint({ commit: 1n, prepare: 1n }));
     expect(error).toBeInstanceOf(ReplayLostError);
     await first.release();
