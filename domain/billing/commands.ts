@@ -1,8 +1,8 @@
 /** What one can ask of an invoice. The schemas are the edge: what passes them is a command the decider understands. */
 import { z } from "zod";
 import {
-  countedFromSchema,
   amountSchema,
+  countedFromSchema,
   currencySchema,
   customerIdSchema,
   instantSchema,

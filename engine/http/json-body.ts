@@ -71,12 +71,18 @@ function textOf(sent: string, isBase64: boolean): string {
 }
 
 function parsed(text: string): unknown {
+  const { content, broken } = read(text);
+  if (broken === undefined) return content;
+  const detail = `the body is not Unicode: ${JSON.stringify(broken)} has half of a surrogate pair in it; send whole characters`;
+  throw new HttpProblem(400, "MALFORMED_JSON", detail);
+}
+
+/** `broken`: the name of what is no text in it. */
+function read(text: string): { readonly content: unknown; readonly broken: string | undefined } {
   try {
     const content: unknown = JSON.parse(text);
-    requireUnicode(text);
-    return content;
+    return { content, broken: brokenText(text) };
   } catch (cause) {
-    if (cause instanceof HttpProblem) throw cause;
     // What the parser says quotes the body; where it failed is all a client needs.
     const position = cause instanceof Error ? /at position (\d+)/.exec(cause.message)?.[1] : undefined;
     const where = position === undefined ? "" : ` (at character ${position})`;
@@ -88,12 +94,13 @@ function parsed(text: string): unknown {
  * JSON can write half of a surrogate pair, as `"\ud83d"`; UTF-8 and what keeps text in it cannot (RFC 8259, 8.2). An event
  * with such a half would be written here, and could be kept in no view.
  */
-function requireUnicode(text: string): void {
-  if (!/\\ud[89a-f]/i.test(text)) return;
+function brokenText(text: string): string | undefined {
+  if (!/\\ud[89a-f]/i.test(text)) return undefined;
+  let broken: string | undefined;
   JSON.parse(text, (name, value: unknown) => {
-    if (name.isWellFormed() && (typeof value !== "string" || value.isWellFormed())) return value;
-    const where = JSON.stringify(name.toWellFormed());
-    const detail = `the body is not Unicode: ${where} has half of a surrogate pair in it; send whole characters`;
-    throw new HttpProblem(400, "MALFORMED_JSON", detail);
+    const isText = name.isWellFormed() && (typeof value !== "string" || value.isWellFormed());
+    if (!isText) broken ??= name.toWellFormed();
+    return value;
   });
+  return broken;
 }

@@ -59,13 +59,17 @@ export function storedData(types: EventTypes, { type, data }: AggregateEvent): s
   const parsed = parsedBy(definition.schema, type, data);
   const changed = exactDifference(parsed, data);
   if (changed !== undefined) throw new BrokenLaw(`the schema of ${type} changes what was decided`, changed);
+  const { text, read } = throughJson(type, data);
+  const lost = exactDifference(read, data);
+  if (lost !== undefined) throw new BrokenLaw(`JSON does not keep the data of ${type}`, lost);
+  return text;
+}
+
+function throughJson(type: string, data: unknown): { readonly text: string; readonly read: unknown } {
   try {
     const text = JSON.stringify(data);
-    const lost = exactDifference(JSON.parse(text), data);
-    if (lost === undefined) return text;
-    throw new BrokenLaw(`JSON does not keep the data of ${type}`, lost);
+    return { text, read: JSON.parse(text) };
   } catch (cause) {
-    if (cause instanceof BrokenLaw) throw cause;
     throw new BrokenLaw(`JSON does not keep the data of ${type}`, thrown(cause), cause);
   }
 }

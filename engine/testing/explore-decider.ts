@@ -12,7 +12,7 @@ import type { AggregateEvent, AggregateRejection } from "../commands/aggregate.t
 import { checkEventTypes } from "../event-store/event-types.ts";
 import { type CommandChoice, isEvents, type Step, walk, type Walk, type WatchedDecider } from "./decider-walk.ts";
 import { inFull, indented } from "./exact-difference.ts";
-import { newSeed } from "./seed.ts";
+import { checkRuns, newSeed } from "./runs.ts";
 
 export interface Exploration<
   State,
@@ -56,7 +56,7 @@ export function exploreDecider<
 >(exploration: Exploration<State, Command, Event, Refusal>): Explored {
   const { eventTypes, commands, runs = 500, maximumCommands = 20, seed = newSeed() } = exploration;
   checkEventTypes(eventTypes);
-  if (!Number.isSafeInteger(runs) || runs < 1) throw new RangeError(`runs: ${runs} explores nothing: give 1 or more`);
+  checkRuns(runs);
   const [decided, refused] = [new Map<string, number>(), new Map<string, number>()];
   let unchanged = 0;
   const broken: Required<Walk<State, Command, Event, Refusal>>[] = [];

@@ -12,19 +12,21 @@
 import { randomUUID } from "node:crypto";
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import fc from "fast-check";
+import { collect } from "../commands/load-by-snapshot.ts";
+import { rowText } from "../consistency/difference.ts";
 import { scanItems } from "../consistency/table-items.ts";
 import { itemIdentifier } from "../delivery/event-record.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions, formatPosition, startOfAll } from "../event-store/position.ts";
-import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
+import type { StoredEvent } from "../event-store/stored-event.ts";
 import { createGenerationTable, deleteGenerationTable } from "../views/generation-table.ts";
 import { attributesOfItem, keyOfRowItem, streamOfGuardItem } from "../views/item.ts";
 import { applyEvents, type LiveWriter, readGuard } from "../views/live-writer.ts";
 import { type Projection, readsStream, type RowAttributes } from "../views/projection.ts";
 import { changesOf } from "../views/stream-write.ts";
 import { exactDifference, inFull, indented } from "./exact-difference.ts";
-import { areSameRows, type PlainRows, plainRows, rowName } from "./plain-view.ts";
-import { newSeed } from "./seed.ts";
+import { areSameRows, type PlainRows, plainRows } from "./plain-view.ts";
+import { checkRuns, newSeed } from "./runs.ts";
 
 export interface DeliveryExploration {
   readonly projection: Projection;
@@ -57,7 +59,7 @@ export class ProjectionFaultError extends Error {
 /** Throws {@link ProjectionFaultError} at the first way that leads to other rows, and the errors of the servers. */
 export async function exploreDelivery(exploration: DeliveryExploration): Promise<ExploredDeliveries> {
   const { projection, runs = 20, seed = newSeed() } = exploration;
-  if (!Number.isSafeInteger(runs) || runs < 1) throw new RangeError(`runs: ${runs} explores nothing: give 1 or more`);
+  checkRuns(runs);
   const streams = await streamsOf(exploration);
   const events = streams.flat();
   if (events.length === 0) throw new RangeError(`no event of ${projection.category}- in the streams: give some`);
@@ -69,13 +71,9 @@ export async function exploreDelivery(exploration: DeliveryExploration): Promise
 }
 
 async function streamsOf({ projection, eventStore, streams }: DeliveryExploration): Promise<StoredEvent[][]> {
-  const read = async (stream: string): Promise<StoredEvent[]> => {
-    const events: StoredEvent[] = [];
-    for await (const event of eventStore.readStream(stream)) if (!isTombstone(event)) events.push(event);
-    return events;
-  };
   const wanted = streams.filter((stream) => readsStream(projection, stream));
-  return (await Promise.all(wanted.map(read))).filter(({ length }) => length > 0);
+  const read = await Promise.all(wanted.map((stream) => collect(eventStore.readStream(stream))));
+  return read.filter(({ length }) => length > 0);
 }
 
 function checkRepeatable(projection: Projection, events: readonly StoredEvent[]): void {
@@ -150,6 +148,7 @@ async function checkDeliveries(
   let broken: ProjectionFaultError | undefined;
   let thrown: { readonly error: unknown } | undefined;
   const property = fc.asyncProperty(deliveriesOf(events), async (delivery) => {
+    if (thrown !== undefined) return true;
     try {
       const what = await faultOf(exploration, delivery, events);
       if (what === undefined) return true;
@@ -164,38 +163,33 @@ async function checkDeliveries(
       broken = new ProjectionFaultError(told.join("\n"), { cause: what.cause });
       return false;
     } catch (error) {
-      // Of the servers: nothing to be shrunk.
+      // Of the servers: nothing to be shrunk, and no further delivery to be tried.
       thrown = { error };
       throw error;
     }
   });
-  await fc.check(property, { ...runs, interruptAfterTimeLimit: shrinkingMs });
+  await fc.check(property, runs);
   if (thrown !== undefined) throw thrown.error;
   if (broken !== undefined) throw broken;
 }
 
-/** Each delivery makes a table of its own, so that an exploration that finds something must come to an end. */
-const shrinkingMs = 60_000;
-
 function deliveriesOf(events: readonly StoredEvent[]): fc.Arbitrary<Delivery> {
+  const lasts = new Map(events.map((event) => [event.stream, event]));
   const hint = fc.record({ event: fc.nat(events.length - 1), endsBatch: fc.boolean() });
   const hints = fc.array(hint, { maxLength: 3 * events.length, size: "max" });
   return fc.tuple(hints, fc.constantFrom(1, 3)).map(([hinted, writers]) => {
     const batches: StoredEvent[][] = [[]];
-    const lasts = new Map<string, StoredEvent>();
+    const streams = new Set<string>();
     for (const { event, endsBatch } of hinted) {
       const delivered = events[event];
       if (delivered === undefined) continue;
       batches.at(-1)?.push(delivered);
-      lasts.set(delivered.stream, lastOf(delivered.stream, events) ?? delivered);
+      streams.add(delivered.stream);
       if (endsBatch) batches.push([]);
     }
-    return { batches: [...batches, [...lasts.values()]].filter(({ length }) => length > 0), writers };
+    const ends = [...streams].flatMap((stream) => lasts.get(stream) ?? []);
+    return { batches: [...batches, ends].filter(({ length }) => length > 0), writers };
   });
-}
-
-function lastOf(stream: string, events: readonly StoredEvent[]): StoredEvent | undefined {
-  return events.findLast((event) => event.stream === stream);
 }
 
 interface Fault {
@@ -250,7 +244,7 @@ async function rowsIn({ dynamodb, generation }: LiveWriter): Promise<PlainRows> 
     for (const item of items) {
       const attributes = attributesOfItem(item);
       const isSeen = streamOfGuardItem(item) === undefined && Object.keys(attributes).length > 0;
-      if (isSeen) rows[rowName(keyOfRowItem(item))] = attributes;
+      if (isSeen) rows[rowText(keyOfRowItem(item))] = attributes;
     }
   }
   return rows;

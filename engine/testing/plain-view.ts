@@ -1,4 +1,5 @@
 /** What a view must hold: the plain fold of the events, by none of the code that writes views. */
+import { rowText } from "../consistency/difference.ts";
 import { attributesOf, changeRow, isSameRow, type PlainRow } from "../consistency/plain-row.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import type { Projection, RowAttributes, RowValue } from "../views/projection.ts";
@@ -12,7 +13,7 @@ export function plainRows(projection: Projection, events: readonly StoredEvent[]
   const rows = new Map<string, PlainRow>();
   for (const event of events) {
     for (const { key, change } of changesOf(projection, event)) {
-      const name = rowName(key);
+      const name = rowText(key);
       const row = rows.get(name) ?? new Map<string, RowValue>();
       changeRow(row, change);
       rows.set(name, row);
@@ -30,8 +31,4 @@ export function areSameRows(expected: PlainRows, actual: PlainRows): boolean {
     return wanted !== undefined && there !== undefined && isSameRow(wanted, there);
   };
   return names.length === Object.keys(actual).length && names.every(isSame);
-}
-
-export function rowName({ partition, sort }: { readonly partition: string; readonly sort: string }): string {
-  return `${partition} / ${sort}`;
 }

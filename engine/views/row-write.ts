@@ -81,7 +81,7 @@ function sum(name: string, left: RowValue, right: number | bigint): number | big
 const isExact = (value: number | bigint): boolean => typeof value === "bigint" || Number.isSafeInteger(value);
 
 /** As a row gives it back: a `number` where that is exact. */
-export function asRead(value: bigint): number | bigint {
+function asRead(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }

@@ -51,7 +51,7 @@ describe("the documented errors", () => {
   });
 
   it("name no rejection that no context has", async () => {
-    const ofTheEngine = ["CONCURRENT_CHANGE", "IDEMPOTENCY_KEY_REUSED", "VIEW_NOT_FOUND", "ROUTE_NOT_FOUND"];
+    const ofTheEngine = ["CONCURRENT_CHANGE", "IDEMPOTENCY_KEY_REUSED"];
     const named = [...(await documented())].flatMap(([code, status]) =>
       [404, 409, 422].includes(status) && !ofTheEngine.includes(code) ? [code] : [],
     );

@@ -5,3 +5,8 @@ export function newSeed(): number {
   if (/^-?\d+$/.test(given)) return Number(given);
   throw new RangeError(`TIDEMARK_SEED=${given}: give the whole number that a failed test has named`);
 }
+
+/** Throws a RangeError for a number of runs that would explore nothing, and so pass whatever is wrong. */
+export function checkRuns(runs: number): void {
+  if (!Number.isSafeInteger(runs) || runs < 1) throw new RangeError(`runs: ${runs} explores nothing: give 1 or more`);
+}
