@@ -14,7 +14,7 @@ import { defaultReplaySettings } from "../engine/replay/replay-context.ts";
 import { connectDynamoDB } from "../engine/views/dynamodb.ts";
 import { deleteGenerationTable } from "../engine/views/generation-table.ts";
 import type { Item } from "../engine/views/item.ts";
-import type { Projection } from "../engine/views/projection.ts";
+import { type Projection, readsStream } from "../engine/views/projection.ts";
 import { catalogTable } from "../functions/dynamodb-connection.ts";
 import { createFixedTables } from "../local/system/fixed-tables.ts";
 import { region, tablePrefix } from "../local/system/processes.ts";
@@ -125,10 +125,10 @@ function raw(
 }
 
 /** Counts the events of the projection's streams, as the back-fill's report does. */
-async function readLog(client: EventStoreDBClient, { category }: Projection, log: OrderLog): Promise<number> {
+async function readLog(client: EventStoreDBClient, projection: Projection, log: OrderLog): Promise<number> {
   let relevant = 0;
   for await (const { event } of client.readAll())
-    if (event?.streamId.startsWith(`${category}-`) === true) relevant += 1;
+    if (event !== undefined && readsStream(projection, event.streamId)) relevant += 1;
   return counted(relevant, log);
 }
 

@@ -24,7 +24,7 @@ import { Catalog, type Generation } from "../engine/views/catalog.ts";
 import { connectDynamoDB } from "../engine/views/dynamodb.ts";
 import { deleteGenerationTable } from "../engine/views/generation-table.ts";
 import { type Item, writesName } from "../engine/views/item.ts";
-import type { Projection } from "../engine/views/projection.ts";
+import { categoriesOf, type Projection } from "../engine/views/projection.ts";
 import { catalogTable } from "../functions/dynamodb-connection.ts";
 import { createFixedTables } from "../local/system/fixed-tables.ts";
 import { functionPrefix, region, tablePrefix } from "../local/system/processes.ts";
@@ -78,7 +78,7 @@ function settingsFor(projection: Projection): SubscriptionSettings {
   return subscriptionSettings({
     group: `bench-${randomUUID()}`,
     functionName: `${functionPrefix}project-${projection.name}`,
-    categories: [projection.category],
+    categories: [...categoriesOf(projection)],
   });
 }
 

@@ -1,5 +1,6 @@
 /** The triggers of this deployment as data: which streams go to which function, and how. */
 import { subscriptionSettings, type SubscriptionSettings } from "../engine/delivery/subscription-settings.ts";
+import { categoriesOf } from "../engine/views/projection.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
 import { orderToCashTrigger } from "./order-to-cash-process.ts";
 import { snapshottedAggregates } from "./snapshotted-aggregates.ts";
@@ -11,7 +12,11 @@ import { snapshottedAggregates } from "./snapshotted-aggregates.ts";
 export function subscriptions(functionName: (name: string) => string): readonly SubscriptionSettings[] {
   const views = viewNames.map((view) => {
     const name = functionName(`project-${view}`);
-    return subscriptionSettings({ group: name, functionName: name, categories: [versionsOf(view)[0].category] });
+    return subscriptionSettings({
+      group: name,
+      functionName: name,
+      categories: [...categoriesOf(versionsOf(view)[0])],
+    });
   });
   const process = functionName("process-order-to-cash");
   const snapshots = functionName("write-snapshots");

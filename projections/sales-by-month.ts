@@ -9,7 +9,7 @@ const { OrderPlaced, OrderRejected, OrderCancelled } = orderingEventTypes;
 export const salesByMonth = defineSharedProjection({
   name: "sales-by-month",
   version: 1,
-  category: "order",
+  categories: ["order"],
   eventTypes: { OrderPlaced, OrderRejected, OrderCancelled },
   on: {
     OrderPlaced: ({ data }) => [sale(data, 1)],

@@ -10,9 +10,10 @@ import type { Generation } from "../views/catalog.ts";
 import type { Guard } from "../views/guard.ts";
 import { type ItemKey, rowItemKey } from "../views/item.ts";
 import { type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
+import type { RowChange } from "../views/row-write.ts";
 import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
-import { attributesOf, changeRow, type PlainRow, type RowChange } from "./plain-row.ts";
+import { attributesOf, changeRow, type PlainRow } from "./plain-row.ts";
 import { roundsOfAll } from "./rounds-of-all.ts";
 import { itemText } from "./table-items.ts";
 

@@ -3,9 +3,8 @@
  * not share the code that made it, or a mistake there would prove itself right.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { OwnedRowChange, RowAttributes, RowValue, SharedRowChange } from "../views/projection.ts";
-
-export type RowChange = OwnedRowChange | Pick<SharedRowChange, "add">;
+import type { RowAttributes, RowValue } from "../views/projection.ts";
+import type { RowChange } from "../views/row-write.ts";
 
 /** The attributes of a row; a row without any is not there for a reader. */
 export type PlainRow = Map<string, RowValue>;
@@ -15,9 +14,7 @@ export function changeRow(row: PlainRow, change: RowChange): void {
     row.clear();
     return;
   }
-  if ("set" in change) {
-    for (const [name, value] of Object.entries(change.set)) row.set(name, value);
-  }
+  for (const [name, value] of Object.entries(change.set ?? {})) row.set(name, value);
   for (const [name, amount] of Object.entries(change.add ?? {})) {
     const before = row.get(name) ?? 0;
     if (typeof before !== "number" && typeof before !== "bigint") {
@@ -26,7 +23,7 @@ export function changeRow(row: PlainRow, change: RowChange): void {
     // Also turns -0, which DynamoDB cannot hold, into 0.
     row.set(name, asStored(BigInt(before) + BigInt(amount)));
   }
-  if ("remove" in change) for (const name of change.remove) row.delete(name);
+  for (const name of change.remove ?? []) row.delete(name);
 }
 
 export function attributesOf(row: PlainRow | undefined): RowAttributes {

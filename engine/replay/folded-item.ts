@@ -3,7 +3,6 @@
  * or below it is known to be in the item already: that is what makes a back-fill exact that begins again at its checkpoint
  * after a crash between two batches.
  */
-import type { RowChange } from "../consistency/plain-row.ts";
 import { isAfter, type Position } from "../event-store/position.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import type { Guard } from "../views/guard.ts";
@@ -16,14 +15,25 @@ import {
   type Item,
   type ItemKey,
   marshallRow,
+  ownerName,
+  ownerOfItem,
 } from "../views/item.ts";
-import { andThen, emptyRow, rowOf, type RowWrite } from "../views/row-write.ts";
+import {
+  andThen,
+  checkedOwner,
+  emptyRow,
+  rowOf,
+  type RowChange,
+  type RowWrite,
+  setsOwned,
+} from "../views/row-write.ts";
 
 export class FoldedItem {
   readonly key: ItemKey;
   #row: RowWrite = emptyRow;
   #guard: Guard | undefined;
   #folded: Position | undefined;
+  #owner: string | undefined;
   /** Whether a change is not written yet. */
   dirty = false;
   /** Whether a write of it is under way: there is never a second one, whose order to the first nobody knows. */
@@ -34,6 +44,7 @@ export class FoldedItem {
     if (item === undefined) return;
     this.#row = rowOf(attributesOfItem(item));
     this.#guard = guardOfItem(item);
+    this.#owner = ownerOfItem(item);
     // Where the guard sits in the row, its position is the one that the row is folded to.
     this.#folded = foldedOfItem(item) ?? this.#guard?.position;
   }
@@ -42,6 +53,8 @@ export class FoldedItem {
   fold(event: StoredEvent, changes: readonly RowChange[], carriesGuard: boolean): boolean {
     if (this.#folded !== undefined && !isAfter(event.position, this.#folded)) return false;
     for (const change of changes) this.#row = andThen(this.#row, change);
+    // Where the row holds no guard, it is one that several streams touch.
+    if (!carriesGuard && changes.some(setsOwned)) this.#owner = checkedOwner(this.#owner, event.stream);
     this.#folded = event.position;
     if (carriesGuard) this.#guard = { revision: event.revision, position: event.position };
     this.dirty = true;
@@ -56,6 +69,7 @@ export class FoldedItem {
         : this.#folded !== undefined
           ? foldedAttributes(this.#folded)
           : {};
-    return { ...this.key, ...marshallRow(this.#row), ...position };
+    const owner = this.#owner === undefined ? {} : { [ownerName]: { S: this.#owner } };
+    return { ...this.key, ...marshallRow(this.#row), ...position, ...owner };
   }
 }

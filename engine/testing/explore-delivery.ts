@@ -22,7 +22,7 @@ import type { StoredEvent } from "../event-store/stored-event.ts";
 import { createGenerationTable, deleteGenerationTable } from "../views/generation-table.ts";
 import { attributesOfItem, keyOfRowItem, streamOfGuardItem } from "../views/item.ts";
 import { applyEvents, type LiveWriter, readGuard } from "../views/live-writer.ts";
-import { type Projection, readsStream, type RowAttributes } from "../views/projection.ts";
+import { categoriesOf, type Projection, readsStream, type RowAttributes } from "../views/projection.ts";
 import { changesOf } from "../views/stream-write.ts";
 import { exactDifference, inFull, indented } from "./exact-difference.ts";
 import { areSameRows, type PlainRows, plainRows } from "./plain-view.ts";
@@ -62,7 +62,8 @@ export async function exploreDelivery(exploration: DeliveryExploration): Promise
   checkRuns(runs);
   const streams = await streamsOf(exploration);
   const events = streams.flat();
-  if (events.length === 0) throw new RangeError(`no event of ${projection.category}- in the streams: give some`);
+  if (events.length === 0)
+    throw new RangeError(`no event of ${categoriesOf(projection).join("-, ")}- in the streams: give some`);
   checkRepeatable(projection, events);
   checkInterleavings(projection, streams, { seed, numRuns: 10 * runs });
   await checkDeliveries(exploration, events, { seed, numRuns: runs });

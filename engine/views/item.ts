@@ -38,6 +38,13 @@ export const guardNames = { revision: "_revision", commit: "_commit", prepare: "
 /** Counts the writes of a shared row, so that a reader can tell that it stood still. */
 export const writesName = "_writes";
 
+/** The stream that sets the owned attributes of a shared row. */
+export const ownerName = "_owner";
+
+export function ownerOfItem(item: Item | undefined): string | undefined {
+  return item?.[ownerName]?.S;
+}
+
 /** Where a row of a back-fill is folded to: an event at or below it is in the row already. */
 export const foldedNames = { commit: "_foldedCommit", prepare: "_foldedPrepare" } as const;
 

@@ -5,8 +5,8 @@
  * Two kinds, told apart by who touches a row, because that decides what is safe to say about it:
  * - `one-per-stream`: a row belongs to one stream and its key is a function of the stream's name. Its events arrive in
  *   order, so any change is legal. The guard sits in the row: one update an event.
- * - `shared`: many streams touch a row and arrive in any order, so only changes that commute are legal: sums. Whatever
- *   else a reader needs of such a row belongs in its key.
+ * - `shared`: many streams touch a row and arrive in any order, so only changes that commute are legal: sums, which any
+ *   stream may add to, and attributes that one stream of the row sets and no other touches, which must be named as `owned`.
  */
 import type { EventOf, EventTypes } from "../event-store/event-types.ts";
 import type { Position } from "../event-store/position.ts";
@@ -36,11 +36,23 @@ export type OwnedRowChange =
     }
   | { readonly delete: true };
 
-/** A change of a row that many streams touch: sums only, because sums commute. */
-export interface SharedRowChange {
+/** A change of a row that many streams touch. The stream that sets or removes owns the row's `owned` attributes from then on. */
+export interface KeyedRowChange {
   readonly key: RowKey;
-  readonly add: Readonly<Record<string, number | bigint>>;
+  readonly set?: RowAttributes;
+  readonly add?: Readonly<Record<string, number | bigint>>;
+  readonly remove?: readonly string[];
 }
+
+/** A {@link KeyedRowChange} as handlers give it: what is not owned can only be added to, and what is owned not at all. */
+export type SharedRowChange<Owned extends string = never> = [Owned] extends [never]
+  ? Pick<KeyedRowChange, "key"> & Required<Pick<KeyedRowChange, "add">>
+  : {
+      readonly key: RowKey;
+      readonly set?: { readonly [Name in Owned]?: RowValue };
+      readonly add?: Readonly<Record<string, number | bigint>> & { readonly [Name in Owned]?: never };
+      readonly remove?: readonly Owned[];
+    };
 
 /** An event as a projection sees it: upcast and validated. */
 export interface ProjectedEvent<Data = unknown> {
@@ -63,8 +75,6 @@ interface ProjectionBase {
   readonly name: string;
   /** Raised when the rows that the same events give change. */
   readonly version: number;
-  /** The stream category it reads: streams named `<category>-<id>`. Revisions of unlisted types move the guard. */
-  readonly category: string;
   /** The types it reads, with their schemas and upcasters. */
   readonly eventTypes: EventTypes;
   readonly indexes?: readonly ViewIndex[];
@@ -72,6 +82,8 @@ interface ProjectionBase {
 
 export interface OnePerStreamProjection extends ProjectionBase {
   readonly rows: "one-per-stream";
+  /** The stream category it reads: streams named `<category>-<id>`. Revisions of unlisted types move the guard. */
+  readonly category: string;
   /** Key of the row of the stream with this id (the stream's name without its category). */
   readonly rowOf: (id: string) => RowKey;
   readonly changes: (event: ProjectedEvent) => OwnedRowChange;
@@ -79,7 +91,11 @@ export interface OnePerStreamProjection extends ProjectionBase {
 
 export interface SharedProjection extends ProjectionBase {
   readonly rows: "shared";
-  readonly changes: (event: ProjectedEvent) => readonly SharedRowChange[];
+  /** The stream categories it reads; an event type has one meaning in all of them. */
+  readonly categories: readonly [string, ...string[]];
+  /** Attributes that one stream of each row sets; nobody adds to them. */
+  readonly owned?: readonly string[];
+  readonly changes: (event: ProjectedEvent) => readonly KeyedRowChange[];
 }
 
 export type Projection = OnePerStreamProjection | SharedProjection;
@@ -90,26 +106,39 @@ type Handlers<Types extends EventTypes, Change> = {
   ) => Change;
 };
 
-type Definition<Kind extends Projection, Types extends EventTypes> = Omit<Kind, "rows" | "eventTypes" | "changes"> & {
+type Definition<Kind extends Projection, Types extends EventTypes, Change> = Omit<
+  Kind,
+  "rows" | "eventTypes" | "changes"
+> & {
   readonly eventTypes: Types;
   /** One handler per listed event type. */
-  readonly on: Handlers<Types, ReturnType<Kind["changes"]>>;
+  readonly on: Handlers<Types, Change>;
 };
 
 /** Defines a view with one row per stream. Throws {@link ProjectionDefinitionError} when the definition cannot work. */
 export function defineOnePerStreamProjection<const Types extends EventTypes>(
-  definition: Definition<OnePerStreamProjection, Types>,
+  definition: Definition<OnePerStreamProjection, Types, OwnedRowChange>,
 ): OnePerStreamProjection {
-  const { on, ...rest } = checked(definition);
+  const { on, ...rest } = definition;
+  check(rest, [rest.category]);
   return { ...rest, rows: "one-per-stream", changes: dispatch(on) };
 }
 
-/** Defines a view whose rows sum over many streams. Throws {@link ProjectionDefinitionError} as above. */
-export function defineSharedProjection<const Types extends EventTypes>(
-  definition: Definition<SharedProjection, Types>,
+/** Defines a view whose rows many streams touch. Throws {@link ProjectionDefinitionError} as above. */
+export function defineSharedProjection<const Types extends EventTypes, const Owned extends string = never>(
+  definition: Definition<Omit<SharedProjection, "owned">, Types, readonly SharedRowChange<Owned>[]> & {
+    readonly owned?: readonly Owned[];
+  },
 ): SharedProjection {
-  const { on, ...rest } = checked(definition);
-  return { ...rest, rows: "shared", changes: dispatch(on) };
+  const { on, ...rest } = definition;
+  check(rest, rest.categories);
+  for (const name of rest.owned ?? []) {
+    if (!isKept(name)) continue;
+    throw new ProjectionDefinitionError(`projection ${rest.name}: "${name}" cannot be owned: ${keptNames}`);
+  }
+  // The owned names are told one by one only to those who write handlers; what is given is a change like any other.
+  const handlers = on as Handlers<Types, readonly KeyedRowChange[]>;
+  return { ...rest, rows: "shared", changes: dispatch(handlers) };
 }
 
 export class ProjectionDefinitionError extends Error {
@@ -119,20 +148,28 @@ export class ProjectionDefinitionError extends Error {
 
 const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
-function checked<
-  Definition extends { name: string; version: number; category: string; indexes?: readonly ViewIndex[] },
->(definition: Definition): Definition {
-  const { name, version, category, indexes = [] } = definition;
+/** Whether the engine keeps an attribute's name to itself. */
+export function isKept(name: string): boolean {
+  return name === "" || name.startsWith("_") || name === "pk" || name === "sk";
+}
+
+export const keptNames = `the engine keeps "pk", "sk" and names that start with "_"`;
+
+function check({ name, version, indexes = [] }: ProjectionBase, categories: readonly string[]): void {
   if (!namePattern.test(name) || name.length > 64) {
     throw new ProjectionDefinitionError(`projection name "${name}": use at most 64 of a-z, 0-9, words joined by "-"`);
   }
   if (!Number.isSafeInteger(version) || version < 1) {
     throw new ProjectionDefinitionError(`projection ${name}: version is a whole number from 1, not ${version}`);
   }
-  if (category === "" || category.includes("-")) {
+  for (const category of categories) {
+    if (category !== "" && !category.includes("-")) continue;
     throw new ProjectionDefinitionError(
       `projection ${name}: category "${category}" must be what stands before the "-"`,
     );
+  }
+  if (new Set(categories).size !== categories.length || categories.length === 0) {
+    throw new ProjectionDefinitionError(`projection ${name}: name each category once, at least one`);
   }
   for (const index of indexes) {
     if (index.partition.startsWith("_") || index.sort.startsWith("_")) {
@@ -141,7 +178,6 @@ function checked<
       );
     }
   }
-  return definition;
 }
 
 function dispatch<Types extends EventTypes, Change>(on: Handlers<Types, Change>): (event: ProjectedEvent) => Change {
@@ -158,12 +194,17 @@ export function isListed(projection: Projection, type: string): boolean {
   return Object.hasOwn(projection.eventTypes, type);
 }
 
-/** Whether a stream is of the category that the projection reads. */
+export function categoriesOf(projection: Projection): readonly [string, ...string[]] {
+  return projection.rows === "shared" ? projection.categories : [projection.category];
+}
+
+/** Whether a stream is of a category that the projection reads. */
 export function readsStream(projection: Projection, stream: string): boolean {
-  return stream.startsWith(`${projection.category}-`);
+  const end = stream.indexOf("-");
+  return end > 0 && categoriesOf(projection).includes(stream.slice(0, end));
 }
 
 /** The id in a stream's name: what stands behind the category. */
-export function idOfStream(projection: Projection, stream: string): string {
-  return stream.slice(projection.category.length + 1);
+export function idOfStream({ category }: OnePerStreamProjection, stream: string): string {
+  return stream.slice(category.length + 1);
 }

@@ -2,7 +2,17 @@
  * What a sequence of changes does to one row, as one write. Composing changes is the whole semantics of a view: replay
  * composes onto an empty row and stores the result; live delivery composes a batch and sends it as one update.
  */
-import type { OwnedRowChange, RowAttributes, RowValue, SharedRowChange } from "./projection.ts";
+import {
+  isKept,
+  keptNames,
+  type OwnedRowChange,
+  type RowAttributes,
+  type RowValue,
+  type KeyedRowChange,
+} from "./projection.ts";
+
+/** What happens to a row, whoever touches it. */
+export type RowChange = OwnedRowChange | Omit<KeyedRowChange, "key">;
 
 export interface RowWrite {
   /** The row starts from nothing: what was there before does not count. */
@@ -30,7 +40,7 @@ export class RowChangeError extends Error {
 }
 
 /** `write`, then `change`. Throws {@link RowChangeError} for a change that no row can take. */
-export function andThen(write: RowWrite, change: OwnedRowChange | Pick<SharedRowChange, "add">): RowWrite {
+export function andThen(write: RowWrite, change: RowChange): RowWrite {
   if ("delete" in change) return emptyRow;
   const draft = {
     replace: write.replace,
@@ -38,7 +48,7 @@ export function andThen(write: RowWrite, change: OwnedRowChange | Pick<SharedRow
     add: new Map(write.add),
     remove: new Set(write.remove),
   };
-  for (const [name, value] of Object.entries("set" in change ? (change.set ?? {}) : {})) {
+  for (const [name, value] of Object.entries(change.set ?? {})) {
     checkName(name);
     draft.set.set(name, value);
     draft.add.delete(name);
@@ -51,13 +61,35 @@ export function andThen(write: RowWrite, change: OwnedRowChange | Pick<SharedRow
     else if (draft.replace || draft.remove.delete(name)) draft.set.set(name, sum(name, 0, amount));
     else draft.add.set(name, sum(name, draft.add.get(name) ?? 0, amount));
   }
-  for (const name of "remove" in change ? (change.remove ?? []) : []) {
+  for (const name of change.remove ?? []) {
     checkName(name);
     draft.set.delete(name);
     draft.add.delete(name);
     if (!draft.replace) draft.remove.add(name);
   }
   return draft;
+}
+
+/**
+ * `write`, then `next`, which changes other attributes or was made after it: two streams' writes of one row, or two of one.
+ * `next` does not replace the row.
+ */
+export function andThenWrite(write: RowWrite, { set, add, remove }: RowWrite): RowWrite {
+  return andThen(write, { set: Object.fromEntries(set), add: Object.fromEntries(add), remove: [...remove] });
+}
+
+/** Whether the change sets or removes: in a shared row only the stream that owns it may. */
+export function setsOwned(change: RowChange): boolean {
+  if ("delete" in change) return true;
+  return Object.keys(change.set ?? {}).length > 0 || (change.remove ?? []).length > 0;
+}
+
+/** The owner of a shared row after `stream` has set its attributes. Throws {@link RowChangeError} when it is another's. */
+export function checkedOwner(owner: string | undefined, stream: string): string {
+  if (owner === undefined || owner === stream) return stream;
+  throw new RowChangeError(
+    `stream ${stream} sets attributes of a row that stream ${owner} owns: give each row one owner`,
+  );
 }
 
 /** Whether a reader sees the row: a row that was never written, or whose last change deleted it, is not there. */
@@ -95,9 +127,9 @@ function checkedSize(name: string, value: bigint): bigint {
 }
 
 /** Throws {@link RowChangeError} for names and values that no row can hold. */
-export function checkChange(change: OwnedRowChange | Pick<SharedRowChange, "add">): void {
+export function checkChange(change: RowChange): void {
   if ("delete" in change) return;
-  for (const [name, value] of Object.entries("set" in change ? change.set : {})) {
+  for (const [name, value] of Object.entries(change.set ?? {})) {
     checkName(name);
     checkValue(name, value);
   }
@@ -105,7 +137,22 @@ export function checkChange(change: OwnedRowChange | Pick<SharedRowChange, "add"
     checkName(name);
     checkValue(name, amount);
   }
-  if ("remove" in change) for (const name of change.remove) checkName(name);
+  for (const name of change.remove ?? []) checkName(name);
+}
+
+/**
+ * Throws {@link RowChangeError} for a change of a shared row that would not commute with those of other streams: one that sets or
+ * removes what is not `owned`, or adds to what is.
+ */
+export function checkOwnership(change: Omit<KeyedRowChange, "key">, owned: readonly string[] = []): void {
+  for (const name of [...Object.keys(change.set ?? {}), ...(change.remove ?? [])]) {
+    if (owned.includes(name)) continue;
+    throw new RowChangeError(`attribute "${name}" is not owned, and streams in no order cannot set it: add, or own it`);
+  }
+  for (const name of Object.keys(change.add ?? {})) {
+    if (!owned.includes(name)) continue;
+    throw new RowChangeError(`attribute "${name}" is owned: it is set by one stream, and none can add to it`);
+  }
 }
 
 function checkValue(name: string, value: RowValue): void {
@@ -119,7 +166,5 @@ function checkValue(name: string, value: RowValue): void {
 }
 
 function checkName(name: string): void {
-  if (name === "" || name.startsWith("_") || name === "pk" || name === "sk") {
-    throw new RowChangeError(`attribute name "${name}": the engine keeps "pk", "sk" and names that start with "_"`);
-  }
+  if (isKept(name)) throw new RowChangeError(`attribute name "${name}": ${keptNames}`);
 }

@@ -1,5 +1,6 @@
 /** One write of one stream into a generation: the rows that some of its successive events change, and its guard. */
 import {
+  type AttributeValue,
   ConditionalCheckFailedException,
   type DynamoDBClient,
   PutItemCommand,
@@ -13,9 +14,20 @@ import { readEventData } from "../event-store/event-types.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import { translated } from "./dynamodb.ts";
 import type { Guard } from "./guard.ts";
-import { guardAttributes, guardItemKey, guardNames, marshallRow, rowItemKey, writesName } from "./item.ts";
+import { guardAttributes, guardItemKey, guardNames, marshallRow, ownerName, rowItemKey, writesName } from "./item.ts";
 import { isListed, type Projection, type RowKey } from "./projection.ts";
-import { andThen, checkChange, noWrite, RowChangeError, type RowWrite } from "./row-write.ts";
+import {
+  andThen,
+  andThenWrite,
+  checkChange,
+  checkedOwner,
+  checkOwnership,
+  noWrite,
+  type RowChange,
+  RowChangeError,
+  type RowWrite,
+  setsOwned,
+} from "./row-write.ts";
 import { checkedRowKey, guardKeyOf, ownedRowKey } from "./stream-keys.ts";
 import { updateExpression } from "./update-expression.ts";
 
@@ -33,7 +45,14 @@ export interface StreamWrite {
   readonly failure?: { readonly revision: bigint; readonly error: unknown };
 }
 
-type Rows = ReadonlyMap<string, { readonly key: RowKey; readonly write: RowWrite }>;
+interface ChangedRow {
+  readonly key: RowKey;
+  readonly write: RowWrite;
+  /** The stream, where it sets attributes of a row that others may touch too. */
+  readonly owner: string | undefined;
+}
+
+type Rows = ReadonlyMap<string, ChangedRow>;
 
 const noRows: Rows = new Map();
 
@@ -46,7 +65,7 @@ const keyText = (key: RowKey): string => JSON.stringify([key.partition, key.sort
 export function changesOf(
   projection: Projection,
   event: StoredEvent,
-): readonly { readonly key: RowKey; readonly change: Parameters<typeof andThen>[1] }[] {
+): readonly { readonly key: RowKey; readonly change: RowChange }[] {
   if (!isListed(projection, event.type)) return [];
   const { type, stream, revision, position } = event;
   const projected = { type, data: readEventData(projection.eventTypes, event), stream, revision, position };
@@ -57,7 +76,10 @@ export function changesOf(
     return [{ key, change }];
   }
   const changes = projection.changes(projected).map((change) => ({ key: checkedRowKey(change.key), change }));
-  for (const { change } of changes) checkChange(change);
+  for (const { change } of changes) {
+    checkChange(change);
+    checkOwnership(change, projection.owned);
+  }
   const rows = changes.length < maximumTransactionItems ? 0 : new Set(changes.map(({ key }) => keyText(key))).size;
   if (rows >= maximumTransactionItems) {
     throw new RowChangeError(`one event changes ${rows} rows: at most 99 fit a transaction with the guard`);
@@ -75,7 +97,7 @@ export function writeOfEvents(
   expected: bigint,
   events: readonly StoredEvent[],
 ): StreamWrite | undefined {
-  const rows = new Map<string, { readonly key: RowKey; readonly write: RowWrite }>();
+  const rows = new Map<string, ChangedRow>();
   let guard: Guard | undefined;
   let stream = "";
   for (const event of events) {
@@ -97,11 +119,12 @@ export function writeOfEvents(
 }
 
 function changedRows(projection: Projection, event: StoredEvent, rows: Rows): Rows {
-  const changed = new Map<string, { key: RowKey; write: RowWrite }>();
+  const changed = new Map<string, ChangedRow>();
   for (const { key, change } of changesOf(projection, event)) {
     const text = keyText(key);
-    const before = (changed.get(text) ?? rows.get(text))?.write ?? noWrite;
-    changed.set(text, { key, write: andThen(before, change) });
+    const before = changed.get(text) ?? rows.get(text);
+    const owner = projection.rows === "shared" && setsOwned(change) ? event.stream : before?.owner;
+    changed.set(text, { key, write: andThen(before?.write ?? noWrite, change), owner });
   }
   return changed;
 }
@@ -158,13 +181,15 @@ export async function writeSharedRows(
       ...merged(updateExpression(noWrite, guardAttributes(guard)), guardCondition(expected)),
     },
   }));
-  const rows = [...rowsOf(writes).values()].map<TransactWriteItem>(({ key, write }) => ({
-    Update: {
-      TableName: table,
-      Key: rowItemKey(key),
-      ...updateExpression({ ...write, add: new Map([...write.add, [writesName, 1]]) }, {}),
-    },
-  }));
+  const changed = [...rowsOf(writes).values()];
+  const rows = changed.map<TransactWriteItem>(({ key, write, owner }) => {
+    const counted = { ...write, add: new Map([...write.add, [writesName, 1]]) };
+    const update =
+      owner === undefined
+        ? updateExpression(counted, {})
+        : merged(updateExpression(counted, { [ownerName]: { S: owner } }), ownerCondition(owner));
+    return { Update: { TableName: table, Key: rowItemKey(key), ...update } };
+  });
   try {
     await translated(dynamodb.send(new TransactWriteItemsCommand({ TransactItems: [...guards, ...rows] })));
     return "written";
@@ -173,17 +198,22 @@ export async function writeSharedRows(
     const reasons = error.CancellationReasons ?? [];
     const moved = writes.filter((_, index) => reasons[index]?.Code === "ConditionalCheckFailed");
     if (moved.length > 0) return { moved: moved.map(({ stream }) => stream) };
-    throw error;
+    const foreign = changed.find((_, index) => reasons[writes.length + index]?.Code === "ConditionalCheckFailed");
+    if (foreign === undefined) throw error;
+    const row = JSON.stringify([foreign.key.partition, foreign.key.sort]).slice(0, 200);
+    const message = `stream ${foreign.owner ?? ""} sets attributes of the row ${row}, which another stream owns: give each row one owner`;
+    throw new RowChangeError(message, { cause: error });
   }
 }
 
-/** The rows of several writes, sums of the same row added up. */
+/** The rows of several writes, sums of the same row added up. Throws {@link RowChangeError} where two of them would own one. */
 function rowsOf(writes: readonly StreamWrite[]): Rows {
-  const rows = new Map<string, { key: RowKey; write: RowWrite }>();
+  const rows = new Map<string, ChangedRow>();
   for (const { rows: changed } of writes) {
-    for (const [text, { key, write }] of changed) {
-      const before = rows.get(text)?.write ?? noWrite;
-      rows.set(text, { key, write: andThen(before, { add: Object.fromEntries(write.add) }) });
+    for (const [text, row] of changed) {
+      const before = rows.get(text);
+      const owner = row.owner === undefined ? before?.owner : checkedOwner(before?.owner, row.owner);
+      rows.set(text, { key: row.key, write: andThenWrite(before?.write ?? noWrite, row.write), owner });
     }
   }
   return rows;
@@ -209,7 +239,7 @@ export function groupForTransactions(writes: readonly StreamWrite[]): StreamWrit
 
 interface Expression {
   readonly ExpressionAttributeNames?: Record<string, string>;
-  readonly ExpressionAttributeValues?: Record<string, { N: string }>;
+  readonly ExpressionAttributeValues?: Record<string, AttributeValue>;
   readonly ConditionExpression: string;
 }
 
@@ -224,6 +254,14 @@ function guardCondition(expected: bigint): Expression {
       };
 }
 
+function ownerCondition(owner: string): Expression {
+  return {
+    ConditionExpression: "attribute_not_exists(#owner) OR #owner = :owner",
+    ExpressionAttributeNames: { "#owner": ownerName },
+    ExpressionAttributeValues: { ":owner": { S: owner } },
+  };
+}
+
 function merged(
   update: ReturnType<typeof updateExpression>,
   condition: Expression,
@@ -236,5 +274,5 @@ function merged(
       ...update.ExpressionAttributeValues,
       ...condition.ExpressionAttributeValues,
     },
-  } as Expression & { UpdateExpression: string };
+  };
 }

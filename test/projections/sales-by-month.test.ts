@@ -21,11 +21,11 @@ const sale = (month: string, orders: number, revenue: number, currency = "USD") 
 
 describe("sales-by-month", () => {
   it("reads orders, and many share a row", () => {
-    const { name, version, category, rows, indexes } = salesByMonth;
-    expect({ name, version, category, rows, indexes }).toStrictEqual({
+    const { name, version, categories, rows, indexes } = salesByMonth;
+    expect({ name, version, categories, rows, indexes }).toStrictEqual({
       name: "sales-by-month",
       version: 1,
-      category: "order",
+      categories: ["order"],
       rows: "shared",
       indexes: undefined,
     });

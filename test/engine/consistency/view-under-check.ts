@@ -20,9 +20,11 @@ import type { Guard } from "../../../engine/views/guard.ts";
 import { guardAttributes, guardItemKey, type Item, type ItemKey, rowItemKey } from "../../../engine/views/item.ts";
 import { applyEvents } from "../../../engine/views/live-writer.ts";
 import {
+  categoriesOf,
   defineOnePerStreamProjection,
   defineSharedProjection,
   type Projection,
+  readsStream,
   type RowKey,
 } from "../../../engine/views/projection.ts";
 
@@ -66,7 +68,7 @@ const sumsByPurpose = (category: string): Projection =>
   defineSharedProjection({
     name: `sums-of-${category}`,
     version: 1,
-    category,
+    categories: [category],
     eventTypes,
     on: {
       Opened: () => [],
@@ -119,7 +121,7 @@ export class ViewUnderCheck {
   }
 
   streamOf(id: string): string {
-    return `${this.projection.category}-${id}`;
+    return `${categoriesOf(this.projection)[0]}-${id}`;
   }
 
   async append(id: string, ...events: readonly WalletEvent[]): Promise<void> {
@@ -137,7 +139,7 @@ export class ViewUnderCheck {
     for await (const event of this.store.readAll(this.#readTo, target)) {
       if (!isAfter(event.position, this.#readTo)) continue;
       this.#readTo = event.position;
-      if (event.stream.startsWith(`${this.projection.category}-`)) this.#events.push(event);
+      if (readsStream(this.projection, event.stream)) this.#events.push(event);
     }
     return this.#events.slice();
   }

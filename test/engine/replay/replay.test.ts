@@ -40,7 +40,7 @@ const [ownedKind, sharedKind] = kinds;
 const sharedV2 = defineSharedProjection({
   name: "shared",
   version: 2,
-  category: "account",
+  categories: ["account"],
   eventTypes: { Counted: { version: 1, schema: z.record(z.string(), z.number()) } },
   on: {
     Counted: ({ data }) =>

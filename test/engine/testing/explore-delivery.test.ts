@@ -32,12 +32,13 @@ beforeAll(async () => {
 });
 
 const eventTypes = { Dropped: { version: 1, schema: z.strictObject({ weight: z.int() }) } };
-const common = { name: "boxes", version: 1, category: "box", eventTypes } as const;
+const common = { name: "boxes", version: 1, eventTypes } as const;
 type Dropped = { readonly data: { readonly weight: number } };
 
 const owned = (Changes: (event: Dropped) => OwnedRowChange, rowOf = (id: string) => id): Projection =>
   defineOnePerStreamProjection({
     ...common,
+    category: "box",
     rowOf: (id) => ({ partition: rowOf(id), sort: "box" }),
     on: { Dropped: Changes },
   });
@@ -61,6 +62,7 @@ describe("a sound projection", () => {
     expect(await explore(sum, { seed: 5 })).toStrictEqual({ seed: 5, streams: 3, events: 6, rows: 3 });
     const shared = defineSharedProjection({
       ...common,
+      categories: ["box"],
       on: { Dropped: ({ data: { weight } }) => [{ key: { partition: "all", sort: "box" }, add: { weight } }] },
     });
     expect(await explore(shared)).toMatchObject({ streams: 3, events: 6, rows: 1 });

@@ -9,6 +9,7 @@ import {
   isListed,
   ProjectionDefinitionError,
   readsStream,
+  type SharedProjection,
 } from "../../../engine/views/projection.ts";
 
 const eventTypes = { Opened: { version: 1, schema: z.strictObject({ owner: z.string() }) } } as const;
@@ -21,6 +22,13 @@ const definition = {
   rowOf: (id: string) => ({ partition: id, sort: "account" }),
   on: { Opened: ({ data: { owner } }: { data: { owner: string } }) => ({ set: { owner } }) },
 };
+
+const { name, version, categories }: Pick<SharedProjection, "name" | "version" | "categories"> = {
+  name: "open-accounts",
+  version: 1,
+  categories: ["account", "branch"],
+};
+const sharedDefinition = { name, version, categories, eventTypes };
 
 const event = (type: string) => ({
   type,
@@ -59,8 +67,8 @@ describe("a definition is refused", () => {
     const error = new ProjectionDefinitionError(message);
     expect(error.code).toBe("PROJECTION_DEFINITION");
     expect(() => defineOnePerStreamProjection({ ...definition, ...change })).toThrow(error);
-    const on = { Opened: () => [] };
-    expect(() => defineSharedProjection({ ...definition, on, ...change })).toThrow(error);
+    const { category, ...rest } = { ...definition, on: { Opened: () => [] }, ...change };
+    expect(() => defineSharedProjection({ ...rest, categories: [category] })).toThrow(error);
   });
 
   it.each(["a", "a1-b2", "a".repeat(64)])("but not for the name %s", (name) => {
@@ -108,7 +116,7 @@ describe("a projection", () => {
       add: { n: 1 },
     });
     const keyed = { key: { partition: half, sort: "s" }, add: { n: 1 } };
-    const shared = defineSharedProjection({ ...definition, on: { Opened: () => [keyed] } });
+    const shared = defineSharedProjection({ ...sharedDefinition, on: { Opened: () => [keyed] } });
     expect(shared.changes(event("Opened"))).toStrictEqual([{ ...keyed, key: { partition: "a\ufffd", sort: "s" } }]);
     const whole = { set: { owner: "😀" } };
     const untouched = defineOnePerStreamProjection({ ...definition, on: { Opened: () => whole } });

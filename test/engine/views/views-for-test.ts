@@ -18,6 +18,7 @@ import {
 } from "../../../engine/views/item.ts";
 import type { LiveWriter } from "../../../engine/views/live-writer.ts";
 import {
+  categoriesOf,
   defineOnePerStreamProjection,
   defineSharedProjection,
   type Projection,
@@ -57,7 +58,7 @@ export const owned = defineOnePerStreamProjection({
 export const shared = defineSharedProjection({
   name: "shared",
   version: 1,
-  category: "account",
+  categories: ["account"],
   eventTypes: { Counted: { version: 1, schema: amounts } },
   on: {
     Counted: ({ data }) =>
@@ -128,7 +129,7 @@ export class ViewsForTest {
       const guard = guardOfItem(item);
       if (stream === undefined) rows[`${partition}/${sort}`] = attributesOfItem(item);
       if (guard === undefined) continue;
-      guards[stream ?? `${projection.category}-${partition}`] =
+      guards[stream ?? `${categoriesOf(projection)[0]}-${partition}`] =
         `${guard.revision.toString()} at ${formatPosition(guard.position)}`;
     }
     return { rows, guards };
