@@ -76,7 +76,7 @@ interface Connections {
 
 function settingsFor(projection: Projection): SubscriptionSettings {
   return subscriptionSettings({
-    group: `bench-${randomUUID()}`,
+    name: `bench-${randomUUID()}`,
     functionName: `${functionPrefix}project-${projection.name}`,
     categories: [...categoriesOf(projection)],
   });
@@ -119,7 +119,7 @@ function raw(
       const settings = settingsFor(projection);
       const table = await freshTable(dynamodb, projection);
       await ensureGroup(client, settings, true);
-      const { group, batchSize, lanes } = settings;
+      const { group, batchSize, parallelizationFactor: lanes } = settings;
       const options: RawDrainOptions = {
         client,
         group,

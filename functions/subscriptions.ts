@@ -13,9 +13,10 @@ export function subscriptions(functionName: (name: string) => string): readonly 
   const views = viewNames.map((view) => {
     const name = functionName(`project-${view}`);
     return subscriptionSettings({
-      group: name,
+      name,
       functionName: name,
-      categories: [...categoriesOf(versionsOf(view)[0])],
+      // Each version takes what it reads: as long as two are deployed, either may be live.
+      categories: [...new Set(versionsOf(view).flatMap((version) => categoriesOf(version)))],
     });
   });
   const process = functionName("process-order-to-cash");
@@ -23,9 +24,9 @@ export function subscriptions(functionName: (name: string) => string): readonly 
   return [
     ...views,
     // Each event may take a process several round trips, where a projector folds hundreds into one write.
-    subscriptionSettings({ group: process, functionName: process, ...orderToCashTrigger, batchSize: 100 }),
+    subscriptionSettings({ name: process, functionName: process, ...orderToCashTrigger, batchSize: 100 }),
     subscriptionSettings({
-      group: snapshots,
+      name: snapshots,
       functionName: snapshots,
       categories: snapshottedAggregates.map(({ category }) => category),
       // Set by the command that found the stream long, or slow to load.

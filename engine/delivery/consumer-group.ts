@@ -1,15 +1,30 @@
-/** The persistent subscription behind a subscription's settings: made if it is missing, brought to the settings if it differs. */
+/**
+ * The persistent subscription behind a subscription's settings: made if it is missing, brought to the settings if it differs.
+ *
+ * What a group reads cannot be changed, so another filter is another group. It takes over from its predecessors, of the same
+ * trigger: it begins no later than they have been acknowledged to, so that nothing is lost; what both deliver, guards and keys
+ * make harmless. A predecessor goes when nobody reads it any more: a deployment that is being replaced may still do.
+ */
 import {
+  END,
   type EventStoreDBClient,
   PersistentSubscriptionDoesNotExistError,
   PersistentSubscriptionExistsError,
+  type PersistentSubscriptionToAllInfo,
   type PersistentSubscriptionToAllSettings,
   persistentSubscriptionToAllSettingsFromDefaults,
   PINNED,
   START,
   streamNameFilter,
 } from "@eventstore/db-client";
-import { bufferSize, messageTimeoutMs, type SubscriptionSettings } from "./subscription-settings.ts";
+import { comparePositions, type Position } from "../event-store/position.ts";
+import {
+  bufferSize,
+  categoriesOfGroup,
+  latestMark,
+  messageTimeoutMs,
+  type SubscriptionSettings,
+} from "./subscription-settings.ts";
 
 export type GroupOutcome = "created" | "updated" | "unchanged";
 
@@ -24,8 +39,10 @@ export async function ensureGroup(
 ): Promise<GroupOutcome> {
   const wanted = groupSettings(settings);
   const existing = await readSettings(client, settings.group);
-  if (existing === undefined) return create(client, settings, wanted);
-  if (leaveSettings || isSame(existing, wanted)) return "unchanged";
+  if (existing === undefined) return takeOver(client, settings, wanted);
+  if (leaveSettings) return "unchanged";
+  await removeUnread(client, await predecessorsOf(client, settings));
+  if (isSame(existing, wanted)) return "unchanged";
   // A group that has a checkpoint goes on from there: the start given here no longer counts.
   await client.updatePersistentSubscriptionToAll(settings.group, wanted);
   return "updated";
@@ -34,7 +51,7 @@ export async function ensureGroup(
 export function groupSettings(settings: SubscriptionSettings): PersistentSubscriptionToAllSettings {
   const buffered = Math.max(500, bufferSize(settings));
   return persistentSubscriptionToAllSettingsFromDefaults({
-    // The client's default is the end: everything before would never be seen.
+    // The client's default is the end: everything before would never be seen. Where it begins after others: `startAfter`.
     startFrom: START,
     resolveLinkTos: false,
     messageTimeout: messageTimeoutMs(settings),
@@ -50,6 +67,78 @@ export function groupSettings(settings: SubscriptionSettings): PersistentSubscri
     // Of competing subscribers each gets streams of its own, which spares gap reads and conflicts.
     consumerStrategyName: PINNED,
   });
+}
+
+async function takeOver(
+  client: EventStoreDBClient,
+  settings: SubscriptionSettings,
+  wanted: PersistentSubscriptionToAllSettings,
+): Promise<GroupOutcome> {
+  const predecessors = await predecessorsOf(client, settings);
+  const outcome = await create(client, settings, { ...wanted, startFrom: startAfter(predecessors, settings) });
+  await removeUnread(client, predecessors);
+  return outcome;
+}
+
+interface Predecessor {
+  readonly group: string;
+  readonly categories: readonly string[];
+  /** Up to where all is acknowledged; undefined as long as nothing is. */
+  readonly checkpoint: Position | undefined;
+  readonly isRead: boolean;
+}
+
+async function predecessorsOf(
+  client: EventStoreDBClient,
+  { name, group }: SubscriptionSettings,
+): Promise<Predecessor[]> {
+  const groups = await listGroups(client);
+  return groups.flatMap(({ groupName, stats, connections }) => {
+    const categories = categoriesOfGroup(name, groupName);
+    if (categories === undefined || groupName === group) return [];
+    const checkpoint = stats.lastCheckpointedEventPosition;
+    return [{ group: groupName, categories, checkpoint, isRead: connections.length > 0 }];
+  });
+}
+
+async function listGroups(client: EventStoreDBClient): Promise<PersistentSubscriptionToAllInfo[]> {
+  try {
+    return await client.listPersistentSubscriptionsToAll();
+  } catch (error) {
+    // The store's answer when there is none at all.
+    if (error instanceof PersistentSubscriptionDoesNotExistError) return [];
+    throw error;
+  }
+}
+
+/** Where the group must begin so that it misses nothing of what its predecessors were still to deliver, and of what is new to it. */
+export function startAfter(
+  predecessors: readonly Pick<Predecessor, "categories" | "checkpoint">[],
+  { categories, startingPosition }: Pick<SubscriptionSettings, "startingPosition" | "categories">,
+): PersistentSubscriptionToAllSettings["startFrom"] {
+  const known = new Set(predecessors.flatMap((predecessor) => predecessor.categories));
+  const readsMore = !categories.every((category) => known.has(category)) || known.has(latestMark);
+  if (startingPosition === "TRIM_HORIZON" && readsMore) return START;
+  const [first, ...others] = predecessors.map(({ checkpoint }) => checkpoint);
+  if (predecessors.length === 0) return END;
+  return others.reduce((start, next) => earlier(start, next), first) ?? START;
+}
+
+/** Of a predecessor without a checkpoint nobody knows how far it has come. */
+function earlier(left: Position | undefined, right: Position | undefined): Position | undefined {
+  if (left === undefined || right === undefined) return undefined;
+  return comparePositions(left, right) <= 0 ? left : right;
+}
+
+async function removeUnread(client: EventStoreDBClient, predecessors: readonly Predecessor[]): Promise<void> {
+  for (const { group, isRead } of predecessors) {
+    if (isRead) continue;
+    try {
+      await client.deletePersistentSubscriptionToAll(group);
+    } catch (error) {
+      if (!(error instanceof PersistentSubscriptionDoesNotExistError)) throw error;
+    }
+  }
 }
 
 async function create(

@@ -13,8 +13,8 @@ import type { HeldEvent } from "./held-event.ts";
 
 export interface LaneSettings {
   readonly batchSize: number;
-  readonly batchingWindowMs: number;
-  readonly payloadBytes: number;
+  readonly maximumBatchingWindowInSeconds: number;
+  readonly maximumPayloadBytes: number;
   readonly retry: Backoff;
 }
 
@@ -98,6 +98,10 @@ export class Lane {
     await this.#running;
   }
 
+  get #windowMs(): number {
+    return 1_000 * this.#settings.maximumBatchingWindowInSeconds;
+  }
+
   #pump(): void {
     if (this.#running !== undefined || this.#stopped) return;
     const now = performance.now();
@@ -134,21 +138,21 @@ export class Lane {
   }
 
   #isReady(now: number): boolean {
-    const { batchSize, batchingWindowMs, payloadBytes } = this.#settings;
+    const { batchSize, maximumPayloadBytes } = this.#settings;
     if (this.#ready.length === 0) return false;
-    if (this.#ready.length >= batchSize || now - this.#readySince >= batchingWindowMs) return true;
-    return this.#ready.reduce((bytes, event) => bytes + event.bytes + 1, payloadFrameBytes) >= payloadBytes;
+    if (this.#ready.length >= batchSize || now - this.#readySince >= this.#windowMs) return true;
+    return this.#ready.reduce((bytes, event) => bytes + event.bytes + 1, payloadFrameBytes) >= maximumPayloadBytes;
   }
 
   /** As many as one payload takes, at least one: what is too large alone fails alone. */
   #takeReady(): HeldEvent[] {
-    const { batchSize, payloadBytes } = this.#settings;
+    const { batchSize, maximumPayloadBytes } = this.#settings;
     const longest = Math.min(batchSize, this.#ready.length);
     let bytes = payloadFrameBytes;
     let count = 0;
     for (; count < longest; count += 1) {
       bytes += (this.#ready[count]?.bytes ?? 0) + 1;
-      if (bytes > payloadBytes && count > 0) break;
+      if (bytes > maximumPayloadBytes && count > 0) break;
     }
     this.#readySince = performance.now();
     return this.#ready.splice(0, count);
@@ -203,7 +207,7 @@ export class Lane {
   #sleep(now: number): void {
     clearTimeout(this.#timer);
     const wakes = this.#distinctRetries().map(({ dueAt }) => dueAt);
-    if (this.#ready.length > 0) wakes.push(this.#readySince + this.#settings.batchingWindowMs);
+    if (this.#ready.length > 0) wakes.push(this.#readySince + this.#windowMs);
     if (wakes.length === 0) return;
     const wakeAt = Math.max(Math.min(...wakes), this.#pausedUntil);
     this.#timer = setTimeout(

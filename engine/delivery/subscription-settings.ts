@@ -21,31 +21,35 @@ const filterCriteriaSchema = z.strictObject({
 export type FilterCriteria = Readonly<z.output<typeof filterCriteriaSchema>>;
 
 const subscriptionSettingsSchema = z.strictObject({
-  /** Name of the persistent subscription to `$all`. Another filter needs another group: a group's filter is fixed. */
-  group: z.string().regex(/^[A-Za-z0-9_.-]{1,100}$/, "must be 1 to 100 letters, digits, '_', '.' or '-'"),
+  /** What the name of its persistent subscription to `$all` begins with. */
+  name: z.string().regex(/^[A-Za-z0-9_-]{1,100}$/, "must be 1 to 100 letters, digits, '_' or '-'"),
   /** Of the function, as deployed. */
   functionName: z.string().min(1).max(170),
   /** Streams named `<category>-<id>`. By stream and not by event type, so that successors arrive without gaps. */
   categories: z
     .array(z.string().regex(/^[^-$][^-]*$/, "must be what stands before the first '-' of the streams' names"))
-    .min(1),
+    .min(1)
+    .readonly(),
   /** Which events of those streams; all of them without it. What does not match is acknowledged and never invoked for. */
   filterCriteria: filterCriteriaSchema.optional(),
+  /** Where a group begins that has no predecessor: at the first event of the log, or behind the last. */
+  startingPosition: z.enum(["TRIM_HORIZON", "LATEST"]).default("TRIM_HORIZON"),
   /** Most events in one invocation. */
   batchSize: z.int().min(1).max(10_000).default(500),
-  /** Longest wait for a batch to fill, in milliseconds. With 0 a batch is what arrived while the one before was away. */
-  batchingWindowMs: z.int().min(0).max(300_000).default(0),
-  /** Invocations at once. A stream always goes to the same lane. */
-  lanes: z.int().min(1).max(64).default(4),
+  /** Longest wait for a batch to fill. With 0 a batch is what arrived while the one before was away. */
+  maximumBatchingWindowInSeconds: z.number().min(0).max(300).default(0),
+  /** Lanes, which are invocations at once. A stream always goes to the same lane. */
+  parallelizationFactor: z.int().min(1).max(64).default(4),
   /** Largest payload in bytes, measured as sent. */
-  payloadBytes: z.int().min(1_000).max(lambdaPayloadBytes).default(5_900_000),
+  maximumPayloadBytes: z.int().min(1_000).max(lambdaPayloadBytes).default(5_900_000),
   /** Longest wait for an invocation; above the function's own time-out, so that Lambda's answer comes first. */
   invocationTimeoutMs: z.int().min(100).max(900_000).default(65_000),
   /** Between two tries of the same events. */
   retry: backoffSchema.default({ baseMs: 100, maximumMs: 10_000 }),
 });
 
-export type SubscriptionSettings = Readonly<z.output<typeof subscriptionSettingsSchema>>;
+/** Settings with all defaults; `group` names the persistent subscription. */
+export type SubscriptionSettings = Readonly<z.output<typeof subscriptionSettingsSchema>> & { readonly group: string };
 
 export class SubscriptionSettingsError extends Error {
   readonly code = "SUBSCRIPTION_SETTINGS";
@@ -55,14 +59,30 @@ export class SubscriptionSettingsError extends Error {
 /** Checks settings and fills in defaults. Throws {@link SubscriptionSettingsError} that names what is wrong. */
 export function subscriptionSettings(settings: z.input<typeof subscriptionSettingsSchema>): SubscriptionSettings {
   const result = subscriptionSettingsSchema.safeParse(settings);
-  if (result.success) return result.data;
+  if (result.success) return { ...result.data, group: groupOf(result.data) };
   const wrong = result.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
-  throw new SubscriptionSettingsError(`subscription "${settings.group}": ${wrong.join("; ")}`);
+  throw new SubscriptionSettingsError(`subscription "${settings.name}": ${wrong.join("; ")}`);
+}
+
+const separator = ".";
+/** In the name of a group that began behind the last event; no category can be called so. */
+export const latestMark = "$latest";
+
+/** The store never changes what a group reads, so its name says it: another filter, or another start, is another group. */
+function groupOf({ name, categories, startingPosition }: z.output<typeof subscriptionSettingsSchema>): string {
+  const parts = [name, ...[...new Set(categories)].toSorted(), ...(startingPosition === "LATEST" ? [latestMark] : [])];
+  return parts.join(separator);
+}
+
+/** The categories that a group of the trigger `name` reads; undefined for a group of something else. */
+export function categoriesOfGroup(name: string, group: string): readonly string[] | undefined {
+  if (!group.startsWith(name + separator)) return undefined;
+  return group.slice(name.length + 1).split(separator);
 }
 
 /** Events that the store gives out unacknowledged: a batch away and a batch waiting in each lane. */
-export function bufferSize({ batchSize, lanes }: SubscriptionSettings): number {
-  return 2 * batchSize * lanes;
+export function bufferSize({ batchSize, parallelizationFactor }: SubscriptionSettings): number {
+  return 2 * batchSize * parallelizationFactor;
 }
 
 /**
@@ -71,6 +91,6 @@ export function bufferSize({ batchSize, lanes }: SubscriptionSettings): number {
  */
 export function messageTimeoutMs(settings: SubscriptionSettings): number {
   const invocations = bufferSize(settings) / settings.batchSize;
-  const longest = invocations * (settings.invocationTimeoutMs + settings.batchingWindowMs) + 10_000;
-  return Math.min(longest, 2_147_483_647);
+  const eachMs = settings.invocationTimeoutMs + 1_000 * settings.maximumBatchingWindowInSeconds;
+  return Math.min(Math.ceil(invocations * eachMs) + 10_000, 2_147_483_647);
 }

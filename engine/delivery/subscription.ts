@@ -67,7 +67,7 @@ export class Subscription {
       invoke: (batch: readonly HeldEvent[]) => this.#invoke(batch),
       settle: this.#settle.bind(this),
     };
-    this.#lanes = Array.from({ length: settings.lanes }, () => new Lane(settings, owner));
+    this.#lanes = Array.from({ length: settings.parallelizationFactor }, () => new Lane(settings, owner));
   }
 
   /** Begins to connect, and goes on doing so until {@link stop}. */

@@ -16,7 +16,7 @@ import { isTransactionConflict, isTransient, translated, ViewsUnavailableError }
 import { eventsAfterGuard } from "./gap.ts";
 import type { Guard } from "./guard.ts";
 import { guardOfItem } from "./item.ts";
-import type { Projection } from "./projection.ts";
+import { type Projection, readsStream } from "./projection.ts";
 import { guardKeyOf } from "./stream-keys.ts";
 import {
   groupForTransactions,
@@ -63,10 +63,12 @@ const maximumTries = 12;
 /** So many failures of infrastructure in a row, and the rest of the batch would fail too, each after a time-out of its own. */
 const failuresOfAnOutage = 8;
 
-/** Brings every stream of `events` up to its last event there. */
+/** Brings every stream of `events` that the projection reads up to its last event there. */
 export async function applyEvents(writer: LiveWriter, events: Iterable<StoredEvent>): Promise<ApplyReport> {
   const report: MutableReport = { applied: 0, duplicates: 0, gapsFilled: 0, failures: [] };
-  const open = [...byStream(events).values()].map((delivered) => new OpenStream(writer, delivered, report));
+  const open = [...byStream(writer.projection, events).values()].map(
+    (delivered) => new OpenStream(writer, delivered, report),
+  );
   if (writer.projection.rows === "shared") await applyShared(writer, open);
   else await applyOwned(writer, writer.projection, open);
   return report;
@@ -259,11 +261,12 @@ export async function readGuard(
   return guardOfItem(Item);
 }
 
-function byStream(events: Iterable<StoredEvent>): Map<string, [StoredEvent, ...StoredEvent[]]> {
+function byStream(projection: Projection, events: Iterable<StoredEvent>): Map<string, [StoredEvent, ...StoredEvent[]]> {
   const streams = new Map<string, [StoredEvent, ...StoredEvent[]]>();
   for (const event of events) {
     // A tombstone says that its stream takes no more; it is no event of the stream and changes no row.
-    if (isTombstone(event)) continue;
+    // Another version of the view may read more.
+    if (isTombstone(event) || !readsStream(projection, event.stream)) continue;
     const delivered = streams.get(event.stream);
     if (delivered === undefined) streams.set(event.stream, [event]);
     else if (!delivered.some(({ revision }) => revision === event.revision)) delivered.push(event);

@@ -12,13 +12,15 @@ import { createFixedTables } from "../../local/system/fixed-tables.ts";
 import { InvokeApi } from "../engine/delivery/invoke-api.ts";
 import { invoke } from "../engine/http/api-gateway.ts";
 import { rejection } from "../local/eventstoredb/event-store-for-test.ts";
-import { viewNames } from "../../projections/registry.ts";
+import { categoriesOf } from "../../engine/views/projection.ts";
+import { versionsOf, viewNames } from "../../projections/registry.ts";
 import { order } from "./orders.ts";
 
 const tablePrefix = `operations-${randomUUID().slice(0, 8)}-`;
 
 /** All but `order-summary` and `sales-by-month`: of streams that these tests have none of. */
 const otherViews = viewNames.slice(2);
+const viewsOfOrders = viewNames.filter((view) => categoriesOf(versionsOf(view)[0]).includes("order"));
 
 /** The context of an invocation that has so long to go. */
 const remaining = (milliseconds: number) => ({ getRemainingTimeInMillis: () => milliseconds });
@@ -182,19 +184,22 @@ describe("the operations of a deployment", () => {
     const { subscriptions } = await functions.subscriber({}, remaining(31_500));
     const ended = { connected: false, held: 0, waiting: 0, acknowledged: 3, failedInvocations: 0 };
     expect(subscriptions).toMatchObject([
-      { group: "tidemark-test-project-order-summary", ...ended },
-      { group: "tidemark-test-project-sales-by-month", ...ended },
-      ...otherViews.map((view) => ({ group: `tidemark-test-project-${view}`, ...ended, acknowledged: 0 })),
-      { group: "tidemark-test-process-order-to-cash", ...ended },
-      { group: "tidemark-test-write-snapshots", ...ended, acknowledged: 0 },
+      ...viewNames.map((view) => ({
+        group: [`tidemark-test-project-${view}`, ...categoriesOf(versionsOf(view)[0]).toSorted()].join("."),
+        ...ended,
+        acknowledged: viewsOfOrders.includes(view) ? 3 : 0,
+      })),
+      { group: "tidemark-test-process-order-to-cash.invoice.order.shipment", ...ended },
+      { group: "tidemark-test-write-snapshots.customer", ...ended, acknowledged: 0 },
     ]);
     // Once for each view of orders, and for the process.
+    const times = viewsOfOrders.length + 1;
     expect([...invoked]).toStrictEqual([
-      ["order-first", 3],
-      ["order-second", 3],
-      ["order-third", 3],
+      ["order-first", times],
+      ["order-second", times],
+      ["order-third", times],
     ]);
-    const info = await store.client.getPersistentSubscriptionToAllInfo("tidemark-test-project-sales-by-month");
+    const info = await store.client.getPersistentSubscriptionToAllInfo("tidemark-test-project-sales-by-month.order");
     expect(info.connections).toStrictEqual([]);
   });
 

@@ -1,7 +1,9 @@
 /** The persistent subscription behind a subscription's settings. */
 import { randomUUID } from "node:crypto";
+import { jsonEvent } from "@eventstore/db-client";
 import { describe, expect, it } from "vitest";
-import { ensureGroup, groupSettings } from "../../../engine/delivery/consumer-group.ts";
+import { ensureGroup, groupSettings, startAfter } from "../../../engine/delivery/consumer-group.ts";
+import type { Position } from "../../../engine/event-store/position.ts";
 import {
   messageTimeoutMs,
   subscriptionSettings,
@@ -11,7 +13,7 @@ import { useEventStore } from "../../local/eventstoredb/event-store-for-test.ts"
 
 describe("a group", () => {
   const store = useEventStore();
-  const settings = () => subscriptionSettings({ group: `g-${randomUUID()}`, functionName: "f", categories: ["order"] });
+  const settings = () => subscriptionSettings({ name: `g-${randomUUID()}`, functionName: "f", categories: ["order"] });
 
   it("is made once, whoever makes it, and from the start of the log", async () => {
     const wanted = settings();
@@ -33,18 +35,105 @@ describe("a group", () => {
     expect(info.settings.messageTimeout).toBe(messageTimeoutMs(slower));
   });
 
+  describe("of another filter", () => {
+    const trigger = (name: string, ...categories: string[]) =>
+      subscriptionSettings({ name, functionName: "f", categories });
+    const newNames = (count: number): string[] => Array.from({ length: count }, () => `n${randomUUID().slice(0, 8)}`);
+
+    /** Acknowledges the first `count` of what is given out, and leaves once the checkpoint says so. */
+    async function acknowledge(group: string, count: number): Promise<Position> {
+      const subscription = store.client.subscribeToPersistentSubscriptionToAll(group);
+      let last: Position | undefined;
+      let acked = 0;
+      for await (const event of subscription) {
+        await subscription.ack(event);
+        last = event.event?.position;
+        if ((acked += 1) === count) break;
+      }
+      if (last === undefined) throw new Error("nothing was delivered");
+      await subscription.unsubscribe().catch(() => undefined);
+      const checkpoint = async () =>
+        (await store.client.getPersistentSubscriptionToAllInfo(group)).stats.lastCheckpointedEventPosition;
+      await expect.poll(checkpoint).toStrictEqual(last);
+      return last;
+    }
+
+    const groupsOf = async (name: string): Promise<string[]> =>
+      (await store.client.listPersistentSubscriptionsToAll())
+        .map(({ groupName }) => groupName)
+        .filter((group) => group.startsWith(`${name}.`));
+    const startOf = async (group: string) =>
+      (await store.client.getPersistentSubscriptionToAllInfo(group)).settings.startFrom;
+    const append = (stream: string, count: number) =>
+      store.client.appendToStream(
+        stream,
+        Array.from({ length: count }, () => jsonEvent({ type: "Happened", data: {} })),
+      );
+
+    it("goes on where its predecessor was acknowledged to, which goes when nobody reads it", async () => {
+      const [name = "", a = "", b = ""] = newNames(3);
+      await append(`${a}-1`, 3);
+      await append(`${b}-1`, 1);
+      const [both, fewer] = [trigger(name, b, a), trigger(name, a)];
+      expect(both.group).toBe([name, ...[a, b].toSorted()].join("."));
+      await ensureGroup(store.client, both, false);
+      const checkpoint = await acknowledge(both.group, 2);
+      const reader = store.client.subscribeToPersistentSubscriptionToAll(both.group);
+      await new Promise((resolve) => reader.once("confirmation", resolve));
+      expect(await ensureGroup(store.client, fewer, false)).toBe("created");
+      expect(await startOf(fewer.group)).toMatchObject(checkpoint);
+      expect((await groupsOf(name)).toSorted()).toStrictEqual([fewer.group, both.group].toSorted());
+      await reader.unsubscribe();
+      const readers = async () =>
+        (await store.client.getPersistentSubscriptionToAllInfo(both.group)).connections.length;
+      await expect.poll(readers).toBe(0);
+      expect(await ensureGroup(store.client, fewer, false)).toBe("unchanged");
+      expect(await groupsOf(name)).toStrictEqual([fewer.group]);
+    });
+
+    it("begins at the start of the log when it reads what no predecessor did", async () => {
+      const [name = "", a = ""] = newNames(2);
+      await append(`${a}-1`, 2);
+      await ensureGroup(store.client, trigger(name, a), false);
+      await acknowledge(trigger(name, a).group, 1);
+      const more = trigger(name, a, "other");
+      await ensureGroup(store.client, more, false);
+      expect(await startOf(more.group)).toBe("start");
+    });
+
+    const at = (commit: bigint): Position => ({ commit, prepare: commit });
+    const horizon = { startingPosition: "TRIM_HORIZON", categories: ["a", "b"] } as const;
+    const latest = { ...horizon, startingPosition: "LATEST" } as const;
+    it.each([
+      ["none", [], horizon, "start"],
+      ["none, when the end was asked for", [], latest, "end"],
+      ["several, the earliest", [at(9n), at(5n), at(7n)], horizon, at(5n)],
+      ["one that never had an event acknowledged", [at(9n), undefined], horizon, "start"],
+      ["one, even when the end is asked for now", [at(9n)], latest, at(9n)],
+    ])("takes over from %s", (_, checkpoints, settings, start) => {
+      const predecessors = checkpoints.map((checkpoint) => ({ categories: ["a", "b"], checkpoint }));
+      expect(startAfter(predecessors, settings)).toStrictEqual(start);
+    });
+
+    it("begins at the start when that is asked for, and its predecessor began at the end", () => {
+      const predecessors = [{ categories: ["a", "b", "$latest"], checkpoint: at(9n) }];
+      expect(startAfter(predecessors, horizon)).toBe("start");
+      expect(startAfter(predecessors, latest)).toStrictEqual(at(9n));
+    });
+  });
+
   it("never parks: its retry limit is out of reach", () => {
     expect(groupSettings(settings()).maxRetryCount).toBe(2_147_483_647);
   });
 
   it("takes an event for lost only after the longest that a lane may take", () => {
     const wanted = subscriptionSettings({
-      group: "g",
+      name: "g",
       functionName: "f",
       categories: ["order"],
       batchSize: 10,
-      lanes: 3,
-      batchingWindowMs: 1_000,
+      parallelizationFactor: 3,
+      maximumBatchingWindowInSeconds: 1,
       invocationTimeoutMs: 5_000,
     });
     expect(messageTimeoutMs(wanted)).toBe(6 * (5_000 + 1_000) + 10_000);
@@ -56,12 +145,12 @@ describe("a group", () => {
     [{ categories: [] }, "categories"],
     [{ filterCriteria: { type: [] } }, "filterCriteria"],
     [{ batchSize: 0 }, "batchSize"],
-    [{ lanes: 65 }, "lanes"],
-    [{ payloadBytes: 7_000_000 }, "payloadBytes"],
-    [{ group: "a b" }, "group"],
+    [{ parallelizationFactor: 65 }, "parallelizationFactor"],
+    [{ maximumPayloadBytes: 7_000_000 }, "maximumPayloadBytes"],
+    [{ name: "a b" }, "name"],
   ])("is refused with the settings %j, by the name of what is wrong", (change, name) => {
     const wrong = (): unknown =>
-      subscriptionSettings({ group: "g", functionName: "f", categories: ["order"], ...change });
+      subscriptionSettings({ name: "g", functionName: "f", categories: ["order"], ...change });
     expect(wrong).toThrow(SubscriptionSettingsError);
     expect(wrong).toThrow(name);
   });

@@ -6,8 +6,8 @@ import { Lane, type LaneSettings } from "../../../engine/delivery/lane.ts";
 
 const settings: LaneSettings = {
   batchSize: 100,
-  batchingWindowMs: 0,
-  payloadBytes: 1_000_000,
+  maximumBatchingWindowInSeconds: 0,
+  maximumPayloadBytes: 1_000_000,
   retry: { baseMs: 5, maximumMs: 20 },
 };
 
@@ -85,7 +85,7 @@ describe("a lane", () => {
 
   it("closes a batch by its bytes as sent, and sends alone what is too large", async () => {
     // The frame is 14 bytes, each record its own and a comma.
-    const lane = new LaneForTest(() => answered(), { payloadBytes: 14 + 11 + 11 });
+    const lane = new LaneForTest(() => answered(), { maximumPayloadBytes: 14 + 11 + 11 });
     for (const [item, bytes] of [
       ["0@a", 10],
       ["0@b", 10],
@@ -100,12 +100,15 @@ describe("a lane", () => {
   });
 
   it("waits for the window, and no longer once the batch is full", async () => {
-    const lane = new LaneForTest(() => answered(), { batchSize: 3, batchingWindowMs: 60_000 }).add("0@a", "0@b");
+    const lane = new LaneForTest(() => answered(), { batchSize: 3, maximumBatchingWindowInSeconds: 60 }).add(
+      "0@a",
+      "0@b",
+    );
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(lane.batches).toStrictEqual([]);
     lane.add("0@c");
     await lane.finishes(3);
-    const short = new LaneForTest(() => answered(), { batchingWindowMs: 400 }).add("0@a");
+    const short = new LaneForTest(() => answered(), { maximumBatchingWindowInSeconds: 0.4 }).add("0@a");
     await new Promise((resolve) => setTimeout(resolve, 5));
     short.add("0@b");
     await short.finishes(2);

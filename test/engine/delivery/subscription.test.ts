@@ -39,7 +39,7 @@ describe("a subscription", () => {
   /** Settings for a category of its own, which nothing else in the store belongs to. */
   function settingsFor(category: string, change: Partial<SubscriptionSettings> = {}): SubscriptionSettings {
     const retry = { baseMs: 5, maximumMs: 50 };
-    return subscriptionSettings({ group: `g${category}`, functionName: "f", categories: [category], retry, ...change });
+    return subscriptionSettings({ name: `g${category}`, functionName: "f", categories: [category], retry, ...change });
   }
 
   function started(settings: SubscriptionSettings, client: EventStoreDBClient = store.client): Subscription {
@@ -152,7 +152,7 @@ describe("a subscription", () => {
       for (const stream of streams) under.delete(stream);
       return { failed: [] };
     });
-    started(settingsFor(category, { batchSize: 20, lanes: 4 }));
+    started(settingsFor(category, { batchSize: 20, parallelizationFactor: 4 }));
     await expect.poll(() => effects.length).toBe(all.length);
     expect(together).toStrictEqual([]);
     expect(api.mostRunning).toBeLessThanOrEqual(4);
@@ -186,7 +186,7 @@ describe("a subscription", () => {
       await gate;
       return { failed: [] };
     });
-    const subscription = started(settingsFor(category, { batchSize: 10, lanes: 2 }));
+    const subscription = started(settingsFor(category, { batchSize: 10, parallelizationFactor: 2 }));
     await expect.poll(() => subscription.status.held).toBe(40);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(subscription.status.held).toBe(40);
@@ -248,7 +248,7 @@ describe("a subscription", () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       return { failed: [] };
     });
-    const settings = settingsFor(category, { batchSize: 5, lanes: 2 });
+    const settings = settingsFor(category, { batchSize: 5, parallelizationFactor: 2 });
     const one = started(settings, client);
     const two = started(settings);
     await expect.poll(() => Math.min(one.status.acknowledged, two.status.acknowledged)).toBeGreaterThan(10);
