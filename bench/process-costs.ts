@@ -83,8 +83,8 @@ export async function orderToCashCosts(eventStore: EventStore): Promise<readonly
     let invocations = 0;
     for (let fresh = await unseen(eventStore, streams, seen); fresh.length > 0;) {
       for (const event of fresh.filter((each) => matches(orderToCashTrigger.filterCriteria, each))) {
-        const { batchItemFailures } = await processBatch({ eventStore: store, log }, manager, [event]);
-        if (batchItemFailures.length > 0) throw new Error("the process could not be told");
+        const untold = await processBatch({ eventStore: store, log }, manager, [event]);
+        if (untold.length > 0) throw new Error("the process could not be told");
         invocations += 1;
       }
       fresh = await unseen(eventStore, streams, seen);

@@ -48,8 +48,8 @@ function ours(store: EventStore, count: number): Subject {
       const placed: StoredEvent[] = [];
       for (let made = 0; made < count; made += 1) placed.push(await placedOrder(store));
       const work = async (): Promise<number> => {
-        const { batchItemFailures } = await processBatch({ eventStore: store, log }, orderToCashManager(store), placed);
-        if (batchItemFailures.length > 0) throw new Error("a process could not be told");
+        const untold = await processBatch({ eventStore: store, log }, orderToCashManager(store), placed);
+        if (untold.length > 0) throw new Error("a process could not be told");
         return count * stepsOfAnOrder;
       };
       return { run: () => timed(work) };

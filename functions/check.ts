@@ -35,10 +35,10 @@ interface CheckSummary {
 /** Throws ViewsDriftedError after all views were checked; CheckEventError and UnknownViewError before any is. */
 export const handler = async (event: unknown): Promise<CheckSummary> => {
   const toCheck = viewsOf(event).map((view) => ({ view, versions: versionsOf(view) }));
-  const { dynamodb, catalog, tablePrefix } = views();
+  const { dynamodb, catalog, quarantine, tablePrefix } = views();
   const deployment = tablePrefix.replace(/-$/, "");
   const outcomes: ViewOutcome[] = [];
-  for await (const outcome of checkViews({ dynamodb, catalog, eventStore: await eventStore() }, toCheck)) {
+  for await (const outcome of checkViews({ dynamodb, catalog, quarantine, eventStore: await eventStore() }, toCheck)) {
     logOutcome(outcome);
     // Straight to standard output: the log's own fields would not belong in a metric document.
     process.stdout.write(`${checkMetrics(deployment, outcome)}\n`);

@@ -1,5 +1,6 @@
 /** DynamoDB as a function instance uses it: one client, the catalog of views and a reader of the live ones. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { Quarantine, quarantineTable } from "../engine/quarantine/quarantine.ts";
 import { Catalog } from "../engine/views/catalog.ts";
 import { connectDynamoDB } from "../engine/views/dynamodb.ts";
 import { ViewReader } from "../engine/views/view-reader.ts";
@@ -10,6 +11,7 @@ interface Views {
   readonly tablePrefix: string;
   readonly catalog: Catalog;
   readonly reader: ViewReader;
+  readonly quarantine: Quarantine;
 }
 
 let connection: Views | undefined;
@@ -29,5 +31,6 @@ function connect(): Views {
   const { AWS_REGION: region, DYNAMODB_ENDPOINT: endpoint, TABLE_PREFIX: tablePrefix } = readSettings(viewSettings);
   const dynamodb = connectDynamoDB({ region, ...(endpoint === undefined ? {} : { endpoint }) });
   const catalog = new Catalog(dynamodb, catalogTable(tablePrefix));
-  return { dynamodb, tablePrefix, catalog, reader: new ViewReader(dynamodb, catalog) };
+  const quarantine = new Quarantine(dynamodb, quarantineTable(tablePrefix));
+  return { dynamodb, tablePrefix, catalog, reader: new ViewReader(dynamodb, catalog), quarantine };
 }

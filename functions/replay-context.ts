@@ -4,6 +4,13 @@ import { eventStore } from "./event-store-connection.ts";
 
 /** What a replay works with in this deployment. */
 export async function replayContext(): Promise<ReplayContext> {
-  const { dynamodb, catalog, tablePrefix } = views();
-  return { dynamodb, catalog, tablePrefix, catalogTable: catalogTable(tablePrefix), eventStore: await eventStore() };
+  const { dynamodb, catalog, tablePrefix, quarantine } = views();
+  return {
+    dynamodb,
+    catalog,
+    quarantine,
+    tablePrefix,
+    catalogTable: catalogTable(tablePrefix),
+    eventStore: await eventStore(),
+  };
 }

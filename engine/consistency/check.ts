@@ -1,6 +1,8 @@
 /** Compares a view's live generation with the events, whichever that is by the time it is done. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { EventStore } from "../event-store/event-store.ts";
+import { withDecisions } from "../quarantine/decisions.ts";
+import type { Quarantine } from "../quarantine/quarantine.ts";
 import { type Catalog, type Generation, liveGeneration, writtenGenerations } from "../views/catalog.ts";
 import { deployedVersion } from "../views/deployed-version.ts";
 import { isNamed, ViewsUnavailableError } from "../views/dynamodb.ts";
@@ -11,6 +13,7 @@ export interface CheckContext {
   readonly dynamodb: DynamoDBClient;
   readonly eventStore: EventStore;
   readonly catalog: Catalog;
+  readonly quarantine: Quarantine;
 }
 
 /** The catalog names a table as live that is not there. */
@@ -51,7 +54,7 @@ export async function checkView(
 }
 
 async function liveOf(
-  { catalog }: CheckContext,
+  { catalog, quarantine }: CheckContext,
   view: string,
   versions: readonly Projection[],
 ): Promise<{ generation: Generation; projection: Projection }> {
@@ -60,6 +63,6 @@ async function liveOf(
   if (generation === undefined) {
     throw new ViewsUnavailableError(`view ${view} has no live generation yet: invoke the function prepare`);
   }
-  const projection = deployedVersion(entry, generation, versions);
+  const projection = withDecisions(deployedVersion(entry, generation, versions), await quarantine.decisions(view));
   return { generation, projection };
 }

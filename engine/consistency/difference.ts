@@ -23,6 +23,8 @@ export type Difference =
       readonly expected: Guard;
       readonly actual: Guard | undefined;
     }
+  /** Before an event that was given up: the stream waits there until it is redriven, or the event discarded. */
+  | { readonly kind: "quarantined"; readonly stream: string; readonly revision: bigint; readonly lastError: string }
   /** Of a stream that has no events. */
   | { readonly kind: "guard-orphan"; readonly stream: string; readonly actual: Guard }
   /** An event that the projection cannot take: its stream is compared up to the event before. */
@@ -64,6 +66,8 @@ export function describeDifference(difference: Difference): string {
     }
     case "guard-orphan":
       return `guard of ${difference.stream}, which has no events: found ${guardText(difference.actual)}`;
+    case "quarantined":
+      return `${difference.stream} waits at revision ${difference.revision.toString()}, which is quarantined: ${difference.lastError}`;
     case "event-unreadable":
       return `event ${difference.revision.toString()}@${difference.stream} cannot be applied: ${difference.message}`;
   }

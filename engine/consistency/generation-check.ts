@@ -8,6 +8,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { comparePositions, type Position } from "../event-store/position.ts";
+import { viewTarget } from "../quarantine/quarantine-record.ts";
 import type { Generation } from "../views/catalog.ts";
 import type { Guard } from "../views/guard.ts";
 import { guardOfItem, type Item, type ItemKey, keyOfRowItem, rowItemKey, streamOfGuardItem } from "../views/item.ts";
@@ -106,8 +107,7 @@ export class GenerationCheck {
     this.#checkGuards();
     if (this.#projection.rows === "one-per-stream") this.#checkOwnedRows(stuck);
     else await this.#checkSharedRows();
-    for (const [stream, { expected, actual }] of stuck)
-      this.#report({ kind: "guard-behind", stream, expected, actual });
+    for (const [stream, { expected, actual }] of stuck) this.#report(await this.#whyBehind(stream, expected, actual));
     return {
       view: this.#projection.name,
       generation: this.#generation.id,
@@ -121,6 +121,15 @@ export class GenerationCheck {
       undecided: this.#undecided,
       scavengedStreams: [...this.#history.streams.values()].filter(({ scavenged }) => scavenged).length,
     };
+  }
+
+  async #whyBehind(stream: string, expected: Guard, actual: Guard | undefined): Promise<Difference> {
+    const target = viewTarget(this.#projection.name, this.#generation.id);
+    const record = await this.#context.quarantine.read(target, stream);
+    const isWaiting = record?.state === "quarantined" && record.revision === (actual?.revision ?? -1n) + 1n;
+    if (!isWaiting) return { kind: "guard-behind", stream, expected, actual };
+    const { revision, lastError } = record;
+    return { kind: "quarantined", stream, revision, lastError };
   }
 
   async #scan(): Promise<void> {

@@ -1,7 +1,9 @@
 /** One synchronous invocation by the Lambda Invoke API, with a deadline of ours, and what its answer says about the batch. */
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { z } from "zod";
+import type { FailedAttempt } from "../quarantine/quarantine-record.ts";
 import { encodePayload } from "./event-record.ts";
+import { encodeFailure, failureAnswerSchema } from "./function-payload.ts";
 
 /**
  * - `answered`: the function ran to its end; `failed` are the items that it reports, a subset of those sent.
@@ -48,21 +50,43 @@ export interface Invocation {
 
 /** Never throws. */
 export async function invokeFunction(lambda: LambdaClient, invocation: Invocation): Promise<InvocationOutcome> {
-  const { functionName, timeoutMs, records, signal } = invocation;
+  const { functionName, records } = invocation;
+  const called = await call(lambda, { ...invocation, payload: encodePayload([...records.values()]) });
+  return called.outcome === "ran" ? outcomeOfAnswer(functionName, called.answer, records) : called;
+}
+
+/**
+ * Tells the function that an event ended its invocation. True when it answers that the event is given up, in so many words: a
+ * function that knows nothing of failures has not done so, whatever it answers. Never throws.
+ */
+export async function reportFailure(
+  lambda: LambdaClient,
+  invocation: Omit<Invocation, "records">,
+  attempt: FailedAttempt,
+): Promise<boolean> {
+  const called = await call(lambda, { ...invocation, payload: encodeFailure(attempt) });
+  return called.outcome === "ran" && failureAnswerSchema.safeParse(fromJson(called.answer)).data?.failure === "waiting";
+}
+
+type Called =
+  { readonly outcome: "ran"; readonly answer: string } | Exclude<InvocationOutcome, { outcome: "answered" }>;
+
+async function call(
+  lambda: LambdaClient,
+  { functionName, timeoutMs, payload, signal }: Omit<Invocation, "records"> & { readonly payload: string },
+): Promise<Called> {
   const command = new InvokeCommand({
     FunctionName: functionName,
     InvocationType: "RequestResponse",
-    Payload: Buffer.from(encodePayload([...records.values()])),
+    Payload: Buffer.from(payload),
   });
   try {
     const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const { FunctionError, Payload } = await lambda.send(command, { abortSignal });
     const answer = Payload?.transformToString() ?? "";
-    if (FunctionError !== undefined) {
-      const message = `function ${functionName} failed: ${answer.slice(0, 1_000)}`;
-      return { outcome: "failed", error: new FunctionFailedError("FUNCTION_ERROR", message) };
-    }
-    return outcomeOfAnswer(functionName, answer, records);
+    if (FunctionError === undefined) return { outcome: "ran", answer };
+    const message = `function ${functionName} failed: ${answer.slice(0, 1_000)}`;
+    return { outcome: "failed", error: new FunctionFailedError("FUNCTION_ERROR", message) };
   } catch (error) {
     return outcomeOfError(functionName, error);
   }
@@ -114,7 +138,7 @@ function statusOf(error: Error): unknown {
 }
 
 /** A connection that breaks after the request went out is no sign of an outage: the batch itself may have killed the function. */
-function outcomeOfError(functionName: string, error: unknown): InvocationOutcome {
+function outcomeOfError(functionName: string, error: unknown): Exclude<Called, { outcome: "ran" }> {
   if (!(error instanceof Error)) return { outcome: "unreachable", error };
   const { name, message } = error;
   if (name === "RequestTooLargeException" || statusOf(error) === payloadTooLarge) {

@@ -1,4 +1,5 @@
 import type { ResolvedEvent } from "@eventstore/db-client";
+import type { Position } from "../event-store/position.ts";
 import type { GroupConnection } from "./group-connection.ts";
 
 /** An event that the store has given us and that we have not acknowledged. */
@@ -6,6 +7,8 @@ export interface HeldEvent {
   /** Its item identifier. */
   readonly item: string;
   readonly stream: string;
+  readonly revision: bigint;
+  readonly position: Position;
   readonly record: string;
   /** Of `record` in UTF-8. */
   readonly bytes: number;

@@ -178,7 +178,7 @@ export class Lane {
     if (retried.length === 0) return;
     const streams = groupByStream(retried);
     if (outcome.outcome === "answered") for (const events of streams) this.#block([events], false);
-    else if (streams.length === 1) this.#block(streams, true);
+    else if (streams.length === 1) this.#isolate(streams[0] ?? []);
     else {
       const middle = Math.ceil(streams.length / 2);
       this.#block(streams.slice(0, middle), true);
@@ -186,12 +186,19 @@ export class Lane {
     }
   }
 
+  /** Of a stream the first half of its events goes by itself, until one is alone; the others wait behind it. */
+  #isolate(events: readonly HeldEvent[]): void {
+    const half = Math.ceil(events.length / 2);
+    this.#putFirst(events.slice(half));
+    this.#block([events.slice(0, half)], true, events.length === 1);
+  }
+
   /** Makes streams wait for a retry. Only a stream that failed by itself is counted up: the others may be innocent. */
-  #block(streams: readonly (readonly HeldEvent[])[], isolated: boolean): void {
+  #block(streams: readonly (readonly HeldEvent[])[], isolated: boolean, isCounted = true): void {
     const events = streams.flat();
     const names = new Set(events.map(({ stream }) => stream));
     let failures = 1;
-    if (names.size === 1) {
+    if (names.size === 1 && isCounted) {
       for (const stream of names) {
         failures = (this.#failures.get(stream) ?? 0) + 1;
         this.#failures.set(stream, failures);

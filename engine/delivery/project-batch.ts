@@ -9,21 +9,28 @@ import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventStore } from "../event-store/event-store.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
-import type { Logger } from "../http/logger.ts";
+import { type AttemptOutcome, failedInView, type GiveUpContext } from "../quarantine/give-up.ts";
+import { errorText, type FailedAttempt, viewTarget } from "../quarantine/quarantine-record.ts";
 import { transit } from "../replay/transitions.ts";
 import { type Catalog, type CatalogEntry, type Generation, writtenGenerations } from "../views/catalog.ts";
-import { deployedVersion } from "../views/deployed-version.ts";
+import { deployedVersion, VersionNotDeployedError } from "../views/deployed-version.ts";
 import { isNamed, isTransient } from "../views/dynamodb.ts";
-import { applyEvents, isInfrastructureFailure, type StreamFailure } from "../views/live-writer.ts";
-import type { Projection } from "../views/projection.ts";
+import {
+  type ApplyReport,
+  applyEvents,
+  type GuardOutcome,
+  isInfrastructureFailure,
+  readGuard,
+  type StreamFailure,
+} from "../views/live-writer.ts";
+import { type Projection, readsStream } from "../views/projection.ts";
 import { delayAfter } from "./backoff.ts";
 import { type BatchResponse, itemIdentifier } from "./event-record.ts";
 
-export interface ProjectorContext {
+export interface ProjectorContext extends GiveUpContext {
   readonly dynamodb: DynamoDBClient;
   readonly eventStore: EventStore;
   readonly catalog: Catalog;
-  readonly log: Logger;
 }
 
 /** No generation of the view is there to write: the deployment is not complete. */
@@ -36,6 +43,22 @@ export class ViewNotPreparedError extends Error {
 const maximumRounds = 5;
 /** Tries of a generation that is not live, before it is given up for the sake of the one that is. */
 const triesBesideLive = 3;
+const countedAtOnce = 16;
+
+/** What is ordinary is told only to those who ask. */
+const levels: Readonly<Record<GuardOutcome["outcome"], "debug" | "info" | "warn">> = {
+  applied: "debug",
+  duplicate: "debug",
+  "gap-filled": "info",
+  waiting: "warn",
+};
+const messages: Readonly<Record<GuardOutcome["outcome"], string>> = {
+  applied: "events applied",
+  duplicate: "events were applied before",
+  "gap-filled": "events were missing before these: applied with them",
+  waiting: "events wait behind one that is quarantined",
+};
+
 const besideLive = { baseMs: 100, maximumMs: 1_000 };
 
 /** Applies `events` to the view; `versions` are the deployed ones of its projection. Throws when no event was applied. */
@@ -50,6 +73,7 @@ export async function projectBatch(
     const failures = await new Round(context, versions, entry).apply(events);
     const now = await context.catalog.read(view);
     if (isSamePicture(entry, now)) return { batchItemFailures: failedItems(events, failures) };
+    context.log.info({ view, outcome: "fenced", expected: entry.epoch, actual: now.epoch }, "the catalog moved on");
     entry = now;
   }
   return { batchItemFailures: events.map((event) => ({ itemIdentifier: itemIdentifier(event) })) };
@@ -84,29 +108,73 @@ class Round {
       throw new ViewNotPreparedError(`view ${view} has no generation to write: invoke the function prepare`);
     }
     const beside: { readonly generation: Generation; readonly failures: readonly StreamFailure[] }[] = [];
-    let inLive: readonly StreamFailure[] | undefined;
+    let inLive: ApplyReport | undefined;
     for (const generation of written) {
       if (generation.role === "live") inLive = await this.#applyTo(generation, events);
       else beside.push({ generation, failures: await this.#applyBeside(generation, events) });
     }
-    const failures = [...(inLive ?? [])];
+    const failures: StreamFailure[] = [];
     for (const { generation, failures: found } of beside) {
       const verdict = verdictOn(found, inLive);
       if (verdict.verdict === "block") await this.#block(generation, verdict.error);
-      else failures.push(...found);
+      else failures.push(...(await this.#stillFailing(generation, found, events)));
     }
+    const live = written.find(({ role }) => role === "live");
+    if (live !== undefined) failures.push(...(await this.#stillFailing(live, inLive?.failures ?? [], events)));
     return failures;
   }
 
-  async #applyTo(generation: Generation, events: readonly StoredEvent[]): Promise<readonly StreamFailure[]> {
-    const { dynamodb, eventStore, log } = this.#context;
+  /** Those of the failures that are to be tried again; of the others the streams wait, which is as good as applied. */
+  async #stillFailing(
+    generation: Generation,
+    failures: readonly StreamFailure[],
+    events: readonly StoredEvent[],
+  ): Promise<StreamFailure[]> {
+    const still: StreamFailure[] = [];
+    const queue = failures.values();
+    const work = async (): Promise<void> => {
+      for (const failure of queue) {
+        if ((await this.#outcomeOf(generation, failure, events)) === "failed") still.push(failure);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(countedAtOnce, failures.length) }, work));
+    return still;
+  }
+
+  /** What is no fault of the event is not counted: its turn comes when the store, the table or the deployment is there. */
+  async #outcomeOf(
+    generation: Generation,
+    { stream, revision, error }: StreamFailure,
+    events: readonly StoredEvent[],
+  ): Promise<AttemptOutcome> {
+    const last = lastOf(events, stream);
+    if (last === undefined || isInfrastructureFailure(error) || error instanceof VersionNotDeployedError) {
+      return "failed";
+    }
     const projection = deployedVersion(this.#entry, generation, this.#versions);
-    const report = await applyEvents({ dynamodb, eventStore, projection, generation }, events);
+    // One that was missing is not at hand; then its position is at most that of the last.
+    const { position } = events.find((event) => event.stream === stream && event.revision === revision) ?? last;
+    const attempt = { stream, revision, position, error: errorText(error) };
+    try {
+      return await failedInView(this.#context, projection, generation, attempt, last.revision);
+    } catch (err) {
+      this.#context.log.warn({ view: projection.name, stream, err }, "failed attempt not counted");
+      return "failed";
+    }
+  }
+
+  async #applyTo(generation: Generation, events: readonly StoredEvent[]): Promise<ApplyReport> {
+    const { dynamodb, eventStore, quarantine, log } = this.#context;
+    const projection = deployedVersion(this.#entry, generation, this.#versions);
+    const target = viewTarget(projection.name, generation.id);
+    const waitBehind = (stream: string, revision: bigint) => quarantine.waitBehind(target, stream, revision);
+    const onOutcome = (outcome: GuardOutcome): void => this.#logOutcome(generation, outcome);
+    const report = await applyEvents({ dynamodb, eventStore, projection, generation, waitBehind, onOutcome }, events);
     for (const { stream, revision, error } of report.failures) {
       const facts = { view: projection.name, generation: generation.id, stream, revision: revision.toString() };
       log.error({ ...facts, err: error }, "event not applied");
     }
-    return report.failures;
+    return report;
   }
 
   /** Where its table alone is throttled, a few tries may be enough. */
@@ -117,7 +185,7 @@ class Round {
       return events.map(({ stream, revision }) => ({ stream, revision, error }));
     }
     for (let tries = 1; ; tries += 1) {
-      const failures = await this.#applyTo(generation, events);
+      const { failures } = await this.#applyTo(generation, events);
       const [first] = failures;
       if (first === undefined) return [];
       // Its table is gone because it was retired; the catalog says so when it is read again.
@@ -125,6 +193,14 @@ class Round {
       if (tries === triesBesideLive || !failures.every(({ error }) => isTransient(error))) return failures;
       await sleep(delayAfter(tries, besideLive));
     }
+  }
+
+  #logOutcome({ id }: Generation, { outcome, stream, expected, actual }: GuardOutcome): void {
+    const { log } = this.#context;
+    const level = levels[outcome];
+    if (!log.isLevelEnabled(level)) return;
+    const facts = { view: this.#entry.projection, generation: id, stream, outcome };
+    log[level]({ ...facts, expected: expected.toString(), actual: actual.toString() }, messages[outcome]);
   }
 
   async #isWritten({ id }: Generation): Promise<boolean> {
@@ -141,6 +217,15 @@ class Round {
   }
 }
 
+function lastOf(events: readonly StoredEvent[], stream: string): StoredEvent | undefined {
+  return events
+    .filter((event) => event.stream === stream)
+    .reduce<StoredEvent | undefined>(
+      (last, event) => (last && last.revision > event.revision ? last : event),
+      undefined,
+    );
+}
+
 type Verdict = { readonly verdict: "tried-again" } | { readonly verdict: "block"; readonly error: unknown };
 
 /**
@@ -148,8 +233,9 @@ type Verdict = { readonly verdict: "tried-again" } | { readonly verdict: "block"
  * failed here blocks this one, and its replay starts again. What failed there too says nothing about this one, and an
  * outage of the event store about neither: then the events come again.
  */
-function verdictOn(failures: readonly StreamFailure[], inLive: readonly StreamFailure[] | undefined): Verdict {
-  const failedInLive = new Map(inLive?.map(({ stream, revision }) => [stream, revision]));
+function verdictOn(failures: readonly StreamFailure[], inLive: ApplyReport | undefined): Verdict {
+  const notInLive = [...(inLive?.waiting ?? []), ...(inLive?.failures ?? [])];
+  const failedInLive = new Map(notInLive.map(({ stream, revision }) => [stream, revision]));
   const only = failures.find(({ stream, revision, error }) => {
     const there = failedInLive.get(stream);
     if (there !== undefined && there <= revision) return false;
@@ -158,6 +244,31 @@ function verdictOn(failures: readonly StreamFailure[], inLive: readonly StreamFa
       : isTransient(error) || !isInfrastructureFailure(error);
   });
   return only === undefined ? { verdict: "tried-again" } : { verdict: "block", error: only.error };
+}
+
+/**
+ * Counts that an event ended the invocation of a projector before it could say so: it took too long, or took the process with
+ * it. The event is not looked at, or it would do the same again. Whose fault it is nobody can tell, so it counts in every
+ * generation that has not applied it.
+ */
+export async function countFailure(
+  context: ProjectorContext,
+  versions: readonly [Projection, ...Projection[]],
+  { stream, revision, ...rest }: FailedAttempt,
+): Promise<AttemptOutcome> {
+  const entry = await context.catalog.read(versions[0].name);
+  let outcome: AttemptOutcome = "waiting";
+  for (const generation of writtenGenerations(entry)) {
+    const projection = deployedVersion(entry, generation, versions);
+    if (!readsStream(projection, stream)) continue;
+    const guard = await readGuard({ dynamodb: context.dynamodb, projection, generation }, stream);
+    const next = (guard?.revision ?? -1n) + 1n;
+    if (next > revision) continue;
+    // Events before it may be missing, and one of those be the culprit: the stream waits at the first that is not applied.
+    const attempt = { ...rest, stream, revision: next };
+    if ((await failedInView(context, projection, generation, attempt, revision)) === "failed") outcome = "failed";
+  }
+  return outcome;
 }
 
 /** From its first failure on, nothing of a stream is in all generations. */

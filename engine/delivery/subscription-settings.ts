@@ -3,6 +3,7 @@
  * where they have one.
  */
 import { z } from "zod";
+import { retryLimitsSchema } from "../quarantine/retry-limits.ts";
 
 /** Lambda takes 6 MB (6,291,456 bytes) in a synchronous invocation. */
 const lambdaPayloadBytes = 6 * 1024 * 1024;
@@ -44,6 +45,9 @@ const subscriptionSettingsSchema = z.strictObject({
   maximumPayloadBytes: z.int().min(1_000).max(lambdaPayloadBytes).default(5_900_000),
   /** Longest wait for an invocation; above the function's own time-out, so that Lambda's answer comes first. */
   invocationTimeoutMs: z.int().min(100).max(900_000).default(65_000),
+  ...retryLimitsSchema.shape,
+  /** What becomes of an event that is given up. */
+  onFailure: z.literal("quarantine").default("quarantine"),
   /** Between two tries of the same events. */
   retry: backoffSchema.default({ baseMs: 100, maximumMs: 10_000 }),
 });

@@ -11,11 +11,12 @@ import type { LambdaClient } from "@aws-sdk/client-lambda";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fromClientError, fromClientEvent } from "../event-store/from-client.ts";
 import type { Logger } from "../http/logger.ts";
+import { errorText } from "../quarantine/quarantine-record.ts";
 import { type Backoff, delayAfter } from "./backoff.ts";
 import { ensureGroup } from "./consumer-group.ts";
 import { encodeRecord, itemIdentifier } from "./event-record.ts";
 import { matches } from "./filter-criteria.ts";
-import { type InvocationOutcome, invokeFunction } from "./function-invocation.ts";
+import { type InvocationOutcome, invokeFunction, reportFailure } from "./function-invocation.ts";
 import { GroupConnection } from "./group-connection.ts";
 import type { HeldEvent } from "./held-event.ts";
 import { Lane } from "./lane.ts";
@@ -161,8 +162,17 @@ export class Subscription {
     }
     const record = encodeRecord(stored);
     const delivery = { connection, event: resolved };
-    const { stream } = stored;
-    const fresh: HeldEvent = { item, stream, record, bytes: Buffer.byteLength(record), inFlight: false, delivery };
+    const { stream, revision, position } = stored;
+    const fresh: HeldEvent = {
+      item,
+      stream,
+      revision,
+      position,
+      record,
+      bytes: Buffer.byteLength(record),
+      inFlight: false,
+      delivery,
+    };
     this.#held.set(item, fresh);
     this.#laneOf(stream).add(fresh);
   }
@@ -181,8 +191,15 @@ export class Subscription {
     const { functionName, invocationTimeoutMs: timeoutMs } = this.settings;
     this.#invocations += 1;
     const records = new Map(batch.map(({ item, record }) => [item, record]));
-    const signal = this.#givingUp.signal;
-    return invokeFunction(this.#context.lambda, { functionName, timeoutMs, records, signal });
+    const invocation = { functionName, timeoutMs, records, signal: this.#givingUp.signal };
+    const outcome = await invokeFunction(this.#context.lambda, invocation);
+    const [alone, ...others] = batch;
+    if (outcome.outcome !== "failed" || alone === undefined || others.length > 0) return outcome;
+    // The culprit is found. The function could not count its failure, so it is told to.
+    const { stream, revision, position } = alone;
+    const attempt = { stream, revision, position, error: errorText(outcome.error) };
+    const isGivenUp = await reportFailure(this.#context.lambda, invocation, attempt);
+    return isGivenUp ? { outcome: "answered", failed: new Set() } : outcome;
   }
 
   #settle(

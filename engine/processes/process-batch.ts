@@ -1,14 +1,22 @@
 /**
  * What a process function does with a batch of the subscriber: tells each process of its events, in their order, many
- * processes at once, and reports as failed those events of which a process could not be told to the end. Failures are
+ * processes at once, and returns those events of which a process could not be told to the end. Failures are
  * values: one process that cannot go on holds back no other.
  */
-import { type BatchResponse, itemIdentifier } from "../delivery/event-record.ts";
+import { itemIdentifier } from "../delivery/event-record.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import { advance, type ProcessContext, type Told } from "./advance.ts";
 import { processKey, type ProcessManager } from "./process-manager.ts";
 
 const processesAtOnce = 16;
+
+/** An event of which its process was not told, or not to the end. */
+export interface UntoldEvent {
+  readonly event: StoredEvent;
+  readonly error: unknown;
+  /** Nothing is known to be wrong with it: its process could not be told of an earlier one. */
+  readonly isBehind: boolean;
+}
 
 interface Item<Input> {
   readonly event: StoredEvent;
@@ -19,18 +27,18 @@ export async function processBatch<State, Input, Request>(
   context: ProcessContext,
   manager: ProcessManager<State, Input, Request>,
   events: readonly StoredEvent[],
-): Promise<BatchResponse> {
-  const failed: StoredEvent[] = [];
-  const fail = (event: StoredEvent, err: unknown): void => {
-    context.log.error({ event: itemIdentifier(event), type: event.type, err }, "process not told");
-    failed.push(event);
+): Promise<readonly UntoldEvent[]> {
+  const untold: UntoldEvent[] = [];
+  const fail = (event: StoredEvent, error: unknown, isBehind = false): void => {
+    context.log.error({ event: itemIdentifier(event), type: event.type, err: error }, "process not told");
+    untold.push({ event, error, isBehind });
   };
   const queue = byProcess(itemsOf(manager, events, fail)).values();
   const work = async (): Promise<void> => {
     for (const items of queue) await tellInOrder(context, manager, items, fail);
   };
   await Promise.all(Array.from({ length: processesAtOnce }, work));
-  return { batchItemFailures: failed.map((event) => ({ itemIdentifier: itemIdentifier(event) })) };
+  return untold;
 }
 
 /** After one that failed, the later ones of the same process come again too: it is told of them in their order. */
@@ -38,19 +46,20 @@ async function tellInOrder<State, Input, Request>(
   context: ProcessContext,
   manager: ProcessManager<State, Input, Request>,
   items: readonly Item<Input>[],
-  fail: (event: StoredEvent, error: unknown) => void,
+  fail: (event: StoredEvent, error: unknown, isBehind: boolean) => void,
 ): Promise<void> {
-  let broken: unknown;
+  let broken: { readonly error: unknown } | undefined;
   for (const { event, told } of items) {
-    if (broken === undefined) {
-      try {
-        await advance(context, manager, told);
-        continue;
-      } catch (error) {
-        broken = error;
-      }
+    if (broken !== undefined) {
+      fail(event, broken.error, true);
+      continue;
     }
-    fail(event, broken);
+    try {
+      await advance(context, manager, told);
+    } catch (error) {
+      broken = { error };
+      fail(event, error, false);
+    }
   }
 }
 

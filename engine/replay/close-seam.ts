@@ -10,11 +10,11 @@ import type { EventStore } from "../event-store/event-store.ts";
 import type { Position } from "../event-store/position.ts";
 import type { Generation } from "../views/catalog.ts";
 import { ViewsUnavailableError } from "../views/dynamodb.ts";
-import { applyEvents, isInfrastructureFailure } from "../views/live-writer.ts";
+import { applyEvents, isInfrastructureFailure, type LiveWriter } from "../views/live-writer.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
 import { ReplayEventError } from "./errors.ts";
 
-export interface SeamOptions {
+export interface SeamOptions extends Pick<LiveWriter, "waitBehind"> {
   readonly dynamodb: DynamoDBClient;
   readonly eventStore: EventStore;
   readonly projection: Projection;

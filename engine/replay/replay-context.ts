@@ -1,6 +1,7 @@
 /** What a replay works with, and the figures it works by. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { EventStore } from "../event-store/event-store.ts";
+import type { Quarantine } from "../quarantine/quarantine.ts";
 import type { Catalog } from "../views/catalog.ts";
 import { readerCacheMs } from "../views/view-reader.ts";
 
@@ -8,6 +9,7 @@ export interface ReplayContext {
   readonly dynamodb: DynamoDBClient;
   readonly eventStore: EventStore;
   readonly catalog: Catalog;
+  readonly quarantine: Quarantine;
   /** Name of the catalog's table, which also keeps the progress of replays. */
   readonly catalogTable: string;
   /** What the names of generation tables begin with, its last dash included. */

@@ -8,6 +8,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventStoreError } from "../event-store/errors.ts";
 import { comparePositions, formatPosition, type Position, startOfAll } from "../event-store/position.ts";
+import { withDecisions } from "../quarantine/decisions.ts";
+import { viewTarget } from "../quarantine/quarantine-record.ts";
 import { CatalogConflictError, type CatalogEntry, type Generation, liveGeneration } from "../views/catalog.ts";
 import { translated } from "../views/dynamodb.ts";
 import { createGenerationTable, deleteGenerationTable } from "../views/generation-table.ts";
@@ -100,7 +102,7 @@ export class Replay {
     try {
       let built: BuildReport | undefined;
       if (declared.role === "building") {
-        const projection = this.#projectionOf(declared);
+        const projection = await this.#decidedProjectionOf(declared);
         const scope = { context: this.#context, versions: this.#versions, projection, options };
         built = await buildGeneration(scope, declared);
       }
@@ -255,10 +257,12 @@ export class Replay {
     const generation = this.#generationIn(await this.#entry(), id);
     if (generation.role !== "joined" || generation.verifiedTo === undefined) return 0;
     observer?.step?.("close-seam", generation);
-    const { dynamodb, eventStore } = this.#context;
+    const { dynamodb, eventStore, quarantine } = this.#context;
     const tail = await eventStore.tail();
-    const projection = this.#projectionOf(generation);
+    const projection = await this.#decidedProjectionOf(generation);
+    const target = viewTarget(this.view, id);
     const seam = {
+      waitBehind: (stream: string, revision: bigint) => quarantine.waitBehind(target, stream, revision),
       dynamodb,
       eventStore,
       projection,
@@ -311,11 +315,12 @@ export class Replay {
 
   /** Takes the table away once no reader can still be using what it knew of the catalog. */
   async #remove(generation: Generation, observer?: ReplayObserver): Promise<void> {
-    const { dynamodb, catalogTable } = this.#context;
+    const { dynamodb, catalogTable, quarantine } = this.#context;
     const waitMs = 2 * this.#settings.readerCacheMs;
     observer?.waiting?.({ for: "readers", until: Date.now() + waitMs }, generation);
     await sleep(waitMs);
     await deleteGenerationTable(dynamodb, generation.table);
+    await quarantine.forget(viewTarget(this.view, generation.id));
     const Key = progressKey({ projection: this.view, generation: generation.id });
     await translated(dynamodb.send(new DeleteItemCommand({ TableName: catalogTable, Key })));
     await this.#transit(generation.id, "drop");
@@ -359,6 +364,11 @@ export class Replay {
 
   #projectionOf({ version }: Generation): Projection {
     return this.#versions.find((projection) => projection.version === version) ?? newest(this.#versions);
+  }
+
+  /** Read after the generation was declared: from then on nothing is discarded until it is built. */
+  async #decidedProjectionOf(generation: Generation): Promise<Projection> {
+    return withDecisions(this.#projectionOf(generation), await this.#context.quarantine.decisions(this.view));
   }
 
   #entry(): Promise<CatalogEntry> {

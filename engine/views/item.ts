@@ -35,6 +35,15 @@ export function keyOfRowItem(item: Item): RowKey {
 
 export const guardNames = { revision: "_revision", commit: "_commit", prepare: "_prepare" } as const;
 
+/** Beside a guard: the revision that its stream waits at, because the event there was given up. */
+export const quarantinedName = "_quarantined";
+
+/** The revision that a stream is marked to wait at; a guard that has come to it has left the mark behind. */
+export function quarantinedOfItem(item: Item | undefined): bigint | undefined {
+  const revision = item?.[quarantinedName]?.N;
+  return revision === undefined ? undefined : BigInt(revision);
+}
+
 /** Counts the writes of a shared row, so that a reader can tell that it stood still. */
 export const writesName = "_writes";
 

@@ -15,7 +15,7 @@ import type { Generation } from "./catalog.ts";
 import { isTransactionConflict, isTransient, translated, ViewsUnavailableError } from "./dynamodb.ts";
 import { eventsAfterGuard } from "./gap.ts";
 import type { Guard } from "./guard.ts";
-import { guardOfItem } from "./item.ts";
+import { guardOfItem, type Item, quarantinedOfItem } from "./item.ts";
 import { type Projection, readsStream } from "./projection.ts";
 import { guardKeyOf } from "./stream-keys.ts";
 import {
@@ -31,6 +31,28 @@ export interface LiveWriter {
   readonly eventStore: EventStore;
   readonly projection: Projection;
   readonly generation: Pick<Generation, "table" | "from">;
+  /**
+   * Lets an event wait behind one of its stream that was given up, so that it need not be tried. Without it marks of such
+   * streams do not count, and their events are tried.
+   */
+  readonly waitBehind?: (stream: string, revision: bigint) => Promise<"waiting" | "released">;
+  /** Told what the guard made of each stream. */
+  readonly onOutcome?: (outcome: GuardOutcome) => void;
+}
+
+/**
+ * What a guard made of the events of one stream. `expected` is the revision that the first of them needs it at, `actual` where
+ * it stands; both -1 before the first event.
+ * - `applied`: it stood right before them, and stands at the last.
+ * - `duplicate`: it had seen all of them.
+ * - `gap-filled`: it stood before other events, which are applied too.
+ * - `waiting`: an event that was given up stands between.
+ */
+export interface GuardOutcome {
+  readonly outcome: "applied" | "duplicate" | "gap-filled" | "waiting";
+  readonly stream: string;
+  readonly expected: bigint;
+  readonly actual: bigint;
 }
 
 /** From `revision` on, the events of `stream` are not in the rows. */
@@ -48,6 +70,8 @@ export interface ApplyReport {
   readonly duplicates: number;
   /** Streams of which events were missing before, or between, those that were delivered. */
   readonly gapsFilled: number;
+  /** Streams of which events wait behind one that was given up, and the revision of that. */
+  readonly waiting: readonly { readonly stream: string; readonly revision: bigint }[];
   readonly failures: readonly StreamFailure[];
 }
 
@@ -55,6 +79,7 @@ interface MutableReport {
   applied: number;
   duplicates: number;
   gapsFilled: number;
+  readonly waiting: { readonly stream: string; readonly revision: bigint }[];
   readonly failures: StreamFailure[];
 }
 
@@ -65,7 +90,7 @@ const failuresOfAnOutage = 8;
 
 /** Brings every stream of `events` that the projection reads up to its last event there. */
 export async function applyEvents(writer: LiveWriter, events: Iterable<StoredEvent>): Promise<ApplyReport> {
-  const report: MutableReport = { applied: 0, duplicates: 0, gapsFilled: 0, failures: [] };
+  const report: MutableReport = { applied: 0, duplicates: 0, gapsFilled: 0, waiting: [], failures: [] };
   const open = [...byStream(writer.projection, events).values()].map(
     (delivered) => new OpenStream(writer, delivered, report),
   );
@@ -93,6 +118,10 @@ class OpenStream {
   /** Whether the guard was read; before, it is only assumed. */
   #guardKnown = false;
   #tries = 0;
+  /** What went wrong and is no fault of infrastructure, until it is known whether the stream is waiting there already. */
+  #failing: Pick<StreamFailure, "revision" | "error"> | undefined;
+  readonly #needed: bigint;
+  #hasGap = false;
   /** A write of several events or streams was refused: its events go one by one and alone, to find the one at fault. */
   isSuspect = false;
   done = false;
@@ -104,6 +133,7 @@ class OpenStream {
     this.name = delivered[0].stream;
     this.last = delivered.at(-1) ?? delivered[0];
     this.#expected = delivered[0].revision - 1n;
+    this.#needed = this.#expected;
   }
 
   /** The next write, or undefined when nothing is left to write: then the stream is done. */
@@ -113,6 +143,7 @@ class OpenStream {
       return undefined;
     }
     try {
+      if (this.#failing !== undefined && (await this.#isOver(this.#failing))) return undefined;
       const events = await this.#eventsAfterGuard();
       if (this.done) return undefined;
       const { projection, generation } = this.#writer;
@@ -124,7 +155,7 @@ class OpenStream {
       }
       if (write === undefined) {
         if (this.#tries > 0) this.#report.duplicates += 1;
-        this.done = true;
+        this.#end("duplicate");
       }
       return write;
     } catch (error) {
@@ -138,7 +169,7 @@ class OpenStream {
     this.#expected = write.guard.revision;
     this.#guard = write.guard;
     if (write.failure !== undefined) this.fail(write.failure.revision, write.failure.error);
-    else if (this.#expected >= this.last.revision) this.done = true;
+    else if (this.#expected >= this.last.revision) this.#end(this.#hasGap ? "gap-filled" : "applied");
   }
 
   /** Nothing of the write was taken. One bad event must neither hold back another stream nor be named by another's revision. */
@@ -154,17 +185,47 @@ class OpenStream {
     try {
       if (this.#tries > maximumTries)
         throw new ViewsUnavailableError(`the guard of ${this.name} keeps moving: try again`);
-      this.#guard = await readGuard(this.#writer, this.name);
+      const item = await readGuardItem(this.#writer, this.name);
+      this.#guard = guardOfItem(item);
       this.#expected = this.#guard?.revision ?? -1n;
       this.#guardKnown = true;
+      if (quarantinedOfItem(item) === this.#expected + 1n) await this.#waitBehind();
     } catch (error) {
       this.fail(this.#expected + 1n, error);
     }
   }
 
+  /** From here on nothing of the stream is applied. What may be a stream's own fault is looked at again: it may wait already. */
   fail(revision: bigint, error: unknown): void {
+    if (this.#writer.waitBehind !== undefined && !isInfrastructureFailure(error)) {
+      this.#failing ??= { revision, error };
+      return;
+    }
+    this.#fail({ revision, error });
+  }
+
+  #fail({ revision, error }: Pick<StreamFailure, "revision" | "error">): void {
     this.done = true;
     this.#report.failures.push({ stream: this.name, revision, error });
+  }
+
+  /** Whether the stream ends here: it waits, or what failed is next. Another writer may have applied it, or events be missing. */
+  async #isOver(failing: Pick<StreamFailure, "revision" | "error">): Promise<boolean> {
+    if (!this.#guardKnown) await this.readGuard();
+    this.#failing = undefined;
+    if (!this.done && this.#expected === failing.revision - 1n) this.#fail(failing);
+    return this.done;
+  }
+
+  async #waitBehind(): Promise<void> {
+    if ((await this.#writer.waitBehind?.(this.name, this.last.revision)) !== "waiting") return;
+    this.#report.waiting.push({ stream: this.name, revision: this.#expected + 1n });
+    this.#end("waiting");
+  }
+
+  #end(outcome: GuardOutcome["outcome"]): void {
+    this.done = true;
+    this.#writer.onOutcome?.({ outcome, stream: this.name, expected: this.#needed, actual: this.#expected });
   }
 
   async #eventsAfterGuard(): Promise<readonly StoredEvent[]> {
@@ -174,6 +235,7 @@ class OpenStream {
     if (!this.#guardKnown) await this.readGuard();
     if (this.done || this.#expected >= this.last.revision) return [];
     this.#report.gapsFilled += 1;
+    this.#hasGap = true;
     // Kept: a gap that takes several writes is read once.
     this.#delivered = await eventsAfterGuard(this.#writer.eventStore, this.#guard, this.#delivered, this.last);
     return this.#delivered;
@@ -249,16 +311,22 @@ function busy({ generation }: LiveWriter, cause: unknown): ViewsUnavailableError
   return new ViewsUnavailableError(`rows of ${generation.table} are written by too many at once: try again`, { cause });
 }
 
+type GuardReader = Pick<LiveWriter, "dynamodb" | "projection" | "generation">;
+
 /** The guard of a stream, read consistently. */
-export async function readGuard(
-  { dynamodb, projection, generation }: Pick<LiveWriter, "dynamodb" | "projection" | "generation">,
+export async function readGuard(writer: GuardReader, stream: string): Promise<Guard | undefined> {
+  return guardOfItem(await readGuardItem(writer, stream));
+}
+
+async function readGuardItem(
+  { dynamodb, projection, generation }: GuardReader,
   stream: string,
-): Promise<Guard | undefined> {
+): Promise<Item | undefined> {
   const key = guardKeyOf(projection, stream);
   const { Item } = await translated(
     dynamodb.send(new GetItemCommand({ TableName: generation.table, Key: key, ConsistentRead: true })),
   );
-  return guardOfItem(Item);
+  return Item;
 }
 
 function byStream(projection: Projection, events: Iterable<StoredEvent>): Map<string, [StoredEvent, ...StoredEvent[]]> {

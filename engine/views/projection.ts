@@ -78,6 +78,8 @@ interface ProjectionBase {
   /** The types it reads, with their schemas and upcasters. */
   readonly eventTypes: EventTypes;
   readonly indexes?: readonly ViewIndex[];
+  /** Whether somebody decided that this event changes nothing here: not part of a definition, but of what is known at run time. */
+  readonly isDiscarded?: (event: { readonly stream: string; readonly revision: bigint }) => boolean;
 }
 
 export interface OnePerStreamProjection extends ProjectionBase {
@@ -108,7 +110,7 @@ type Handlers<Types extends EventTypes, Change> = {
 
 type Definition<Kind extends Projection, Types extends EventTypes, Change> = Omit<
   Kind,
-  "rows" | "eventTypes" | "changes"
+  "rows" | "eventTypes" | "changes" | "isDiscarded"
 > & {
   readonly eventTypes: Types;
   /** One handler per listed event type. */

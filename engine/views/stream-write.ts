@@ -14,7 +14,17 @@ import { readEventData } from "../event-store/event-types.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import { translated } from "./dynamodb.ts";
 import type { Guard } from "./guard.ts";
-import { guardAttributes, guardItemKey, guardNames, marshallRow, ownerName, rowItemKey, writesName } from "./item.ts";
+import {
+  guardAttributes,
+  guardItemKey,
+  guardNames,
+  type ItemKey,
+  marshallRow,
+  ownerName,
+  quarantinedName,
+  rowItemKey,
+  writesName,
+} from "./item.ts";
 import { isListed, type Projection, type RowKey } from "./projection.ts";
 import {
   andThen,
@@ -59,14 +69,14 @@ const noRows: Rows = new Map();
 const keyText = (key: RowKey): string => JSON.stringify([key.partition, key.sort]);
 
 /**
- * The changes that one event makes, keyed; nothing for types that the projection does not list. Throws {@link RowChangeError}
+ * The changes that one event makes, keyed; nothing for types that the projection does not list, and for events that are discarded. Throws {@link RowChangeError}
  * for changes that no generation can take, so that live delivery and replay refuse the same events.
  */
 export function changesOf(
   projection: Projection,
   event: StoredEvent,
 ): readonly { readonly key: RowKey; readonly change: RowChange }[] {
-  if (!isListed(projection, event.type)) return [];
+  if (!isListed(projection, event.type) || projection.isDiscarded?.(event) === true) return [];
   const { type, stream, revision, position } = event;
   const projected = { type, data: readEventData(projection.eventTypes, event), stream, revision, position };
   if (projection.rows === "one-per-stream") {
@@ -235,6 +245,46 @@ export function groupForTransactions(writes: readonly StreamWrite[]): StreamWrit
     }
   }
   return groups;
+}
+
+/** Marks a stream as waiting at `revision`, provided that its guard stands right before it. */
+export function markGuard(table: string, key: ItemKey, revision: bigint): TransactWriteItem {
+  const { ExpressionAttributeNames, ExpressionAttributeValues, ConditionExpression } = guardCondition(revision - 1n);
+  return {
+    Update: {
+      TableName: table,
+      Key: { ...key },
+      UpdateExpression: "SET #quarantined = :quarantined",
+      ConditionExpression,
+      ExpressionAttributeNames: { ...ExpressionAttributeNames, "#quarantined": quarantinedName },
+      ExpressionAttributeValues: { ...ExpressionAttributeValues, ":quarantined": { N: revision.toString() } },
+    },
+  };
+}
+
+/** Takes the mark from a stream whose guard has come to `revision` at least. */
+export function unmarkGuard(table: string, key: ItemKey, revision: bigint): TransactWriteItem {
+  return {
+    Update: {
+      TableName: table,
+      Key: { ...key },
+      UpdateExpression: "REMOVE #quarantined",
+      ConditionExpression: "#guard >= :revision",
+      ExpressionAttributeNames: { "#guard": guardNames.revision, "#quarantined": quarantinedName },
+      ExpressionAttributeValues: { ":revision": { N: revision.toString() } },
+    },
+  };
+}
+
+/** Moves the guard over one event without its changes; `waitsAt` is where the stream waits then, if it does. */
+export function passGuard(table: string, key: ItemKey, guard: Guard, waitsAt: bigint | undefined): TransactWriteItem {
+  const condition = guardCondition(guard.revision - 1n);
+  const mark: RowWrite = { ...noWrite, remove: new Set(waitsAt === undefined ? [quarantinedName] : []) };
+  const engine = {
+    ...guardAttributes(guard),
+    ...(waitsAt === undefined ? {} : { [quarantinedName]: { N: waitsAt.toString() } }),
+  };
+  return { Update: { TableName: table, Key: { ...key }, ...merged(updateExpression(mark, engine), condition) } };
 }
 
 interface Expression {

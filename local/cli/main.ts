@@ -24,6 +24,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "compare the views with the events",
     load: async () => (await import("../consistency/command.ts")).checkCommand(),
   },
+  quarantine: {
+    summary: "show events that were given up, try them again or take them out",
+    load: async () => (await import("../quarantine/command.ts")).quarantineCommand(),
+  },
   "order-to-cash": {
     summary: "show the orders that do not go on, and retry one",
     load: async () => (await import("../order-to-cash/command.ts")).orderToCashCommand(),

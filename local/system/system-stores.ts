@@ -1,4 +1,5 @@
 import { EventStore } from "../../engine/event-store/event-store.ts";
+import { Quarantine, quarantineTable } from "../../engine/quarantine/quarantine.ts";
 import type { ReplayContext } from "../../engine/replay/replay-context.ts";
 import { Catalog } from "../../engine/views/catalog.ts";
 import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
@@ -15,7 +16,8 @@ export async function withStores<Value>(
   const table = catalogTable(tablePrefix);
   try {
     const catalog = new Catalog(dynamodb, table);
-    return await work({ dynamodb, eventStore, catalog, catalogTable: table, tablePrefix });
+    const quarantine = new Quarantine(dynamodb, quarantineTable(tablePrefix));
+    return await work({ dynamodb, eventStore, catalog, quarantine, catalogTable: table, tablePrefix });
   } finally {
     dynamodb.destroy();
     await eventStore.dispose();

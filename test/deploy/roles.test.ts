@@ -44,6 +44,7 @@ const keeping = (view: string) => [
   ...eventStore,
   ...on(table(`${view}-*`), "GetItem", "PutItem", "UpdateItem"),
   ...on(table("catalog"), "GetItem", "PutItem"),
+  ...on(table("quarantine"), "GetItem", "PutItem", "UpdateItem"),
 ];
 const making = [
   ...eventStore,
@@ -53,6 +54,7 @@ const making = [
     ...["DescribeTable", "GetItem", "PutItem", "Query", "Scan", "TagResource", "UpdateContinuousBackups", "UpdateItem"],
   ),
   ...on(table("catalog"), "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+  ...on(table("quarantine"), "DeleteItem", "GetItem", "Query", "UpdateItem"),
 ];
 
 const views = [
@@ -83,7 +85,7 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "get-order-to-cash": rowsOf("order-to-cash"),
   "sales-by-month": pagesOf("sales-by-month"),
   ...Object.fromEntries(views.map((view) => [`project-${view}`, keeping(view)])),
-  "process-order-to-cash": eventStore,
+  "process-order-to-cash": [...eventStore, ...on(table("quarantine"), "GetItem", "PutItem", "Query", "UpdateItem")],
   "fire-deadlines": [...eventStore, ...indexesOf("order-to-cash")],
   "write-snapshots": eventStore,
   subscriber: [
@@ -92,7 +94,18 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   ],
   prepare: making,
   replay: making,
-  check: [...eventStore, ...on(table("*-v*"), "BatchGetItem", "GetItem", "Query", "Scan"), ...readCatalog],
+  quarantine: [
+    ...eventStore,
+    ...on(table("*-v*"), "GetItem", "PutItem", "UpdateItem"),
+    ...on(table("catalog"), "ConditionCheckItem", "GetItem"),
+    ...on(table("quarantine"), "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
+  ],
+  check: [
+    ...eventStore,
+    ...on(table("*-v*"), "BatchGetItem", "GetItem", "Query", "Scan"),
+    ...readCatalog,
+    ...on(table("quarantine"), "GetItem", "Query"),
+  ],
 };
 
 /** What every function may: write its own log, and traces. */

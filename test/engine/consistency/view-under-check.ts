@@ -14,6 +14,7 @@ import type { CheckOptions, CheckReport } from "../../../engine/consistency/gene
 import type { EventStore } from "../../../engine/event-store/event-store.ts";
 import { isAfter, type Position, startOfAll } from "../../../engine/event-store/position.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
+import { Quarantine } from "../../../engine/quarantine/quarantine.ts";
 import { Catalog, type Generation } from "../../../engine/views/catalog.ts";
 import { createGenerationTable } from "../../../engine/views/generation-table.ts";
 import type { Guard } from "../../../engine/views/guard.ts";
@@ -84,15 +85,17 @@ export class ViewUnderCheck {
   readonly store: EventStore;
   readonly dynamodb: DynamoDBClient;
   readonly catalog: Catalog;
+  readonly quarantine: Quarantine;
   readonly projection: Projection;
   readonly #heads = new Map<string, bigint>();
   readonly #events: StoredEvent[] = [];
   #readTo = startOfAll;
 
-  private constructor(store: EventStore, dynamodb: DynamoDBClient, catalog: Catalog, projection: Projection) {
+  private constructor(store: EventStore, dynamodb: DynamoDBClient, catalogTable: string, projection: Projection) {
     this.store = store;
     this.dynamodb = dynamodb;
-    this.catalog = catalog;
+    this.catalog = new Catalog(dynamodb, catalogTable);
+    this.quarantine = new Quarantine(dynamodb, catalogTable.replace(/catalog$/, "quarantine"));
     this.projection = projection;
   }
 
@@ -106,7 +109,7 @@ export class ViewUnderCheck {
   ): Promise<ViewUnderCheck> {
     const category = `w${randomUUID().slice(0, 8)}`;
     const projection = kind === "shared" ? sumsByPurpose(category) : walletState(category);
-    const view = new ViewUnderCheck(store, dynamodb, new Catalog(dynamodb, catalogTable), projection);
+    const view = new ViewUnderCheck(store, dynamodb, catalogTable, projection);
     await view.goLive("g1", from);
     return view;
   }
@@ -154,7 +157,7 @@ export class ViewUnderCheck {
   }
 
   check(options: CheckOptions = {}, store = this.store): Promise<CheckReport> {
-    const context = { dynamodb: this.dynamodb, eventStore: store, catalog: this.catalog };
+    const context = { dynamodb: this.dynamodb, eventStore: store, catalog: this.catalog, quarantine: this.quarantine };
     return checkView(context, this.projection.name, [this.projection], { waitForGuardsMs: 0, ...options });
   }
 

@@ -1,7 +1,8 @@
 /** The Lambda Invoke API over HTTP before a function that does what a test wants: answers, fails, crashes, hangs. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connectLambda } from "../../../engine/delivery/function-invocation.ts";
-import { decodeBatch, itemIdentifier } from "../../../engine/delivery/event-record.ts";
+import { itemIdentifier } from "../../../engine/delivery/event-record.ts";
+import { decodePayload } from "../../../engine/delivery/function-payload.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
 
 /** What an invocation comes to. */
@@ -26,6 +27,9 @@ export class InvokeApi {
   #behave: FunctionForTest = succeeds;
   /** Item identifiers of each invocation, in the order of their arrival. */
   readonly invocations: string[][] = [];
+  /** Item identifiers of the events that were told to have failed. */
+  readonly failures: string[] = [];
+  #answerToFailure: (item: string) => string = () => JSON.stringify({ failure: "failed" });
   /** How many are under way. */
   running = 0;
   mostRunning = 0;
@@ -54,6 +58,11 @@ export class InvokeApi {
     this.#behave = behave;
   }
 
+  /** What the function answers when it is told that an event has failed; by default that it is to be tried again. */
+  answerToFailure(answer: (item: string) => string): void {
+    this.#answerToFailure = answer;
+  }
+
   async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
@@ -63,7 +72,15 @@ export class InvokeApi {
   async #invoked(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const events = decodeBatch(JSON.parse(Buffer.concat(chunks).toString()));
+    const payload = decodePayload(JSON.parse(Buffer.concat(chunks).toString()));
+    if (payload.asks === "count-failure") {
+      const item = itemIdentifier(payload.attempt);
+      this.failures.push(item);
+      response.end(this.#answerToFailure(item));
+      return;
+    }
+    if (payload.asks === "catch-up") throw new Error("a subscription asks for no such thing");
+    const { events } = payload;
     this.invocations.push(events.map(itemIdentifier));
     this.running += 1;
     this.mostRunning = Math.max(this.mostRunning, this.running);

@@ -1,4 +1,5 @@
 /** What one lane does with its events: batches, order, retries, the search for a culprit, pauses. */
+import { startOfAll } from "../../../engine/event-store/position.ts";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { FunctionFailedError, type InvocationOutcome } from "../../../engine/delivery/function-invocation.ts";
 import type { HeldEvent } from "../../../engine/delivery/held-event.ts";
@@ -21,6 +22,8 @@ const unreachable: InvocationOutcome = { outcome: "unreachable", error: new Erro
 const held = (item: string, bytes = 10): HeldEvent => ({
   item,
   stream: item.split("@")[1] ?? "",
+  revision: BigInt(item.split("@")[0] ?? ""),
+  position: startOfAll,
   record: "{}",
   bytes,
   inFlight: false,

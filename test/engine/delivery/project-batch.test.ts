@@ -4,6 +4,8 @@ import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { beforeAll, describe, expect, it } from "vitest";
 import { projectBatch, type ProjectorContext, ViewNotPreparedError } from "../../../engine/delivery/project-batch.ts";
+import { Quarantine, quarantineTable } from "../../../engine/quarantine/quarantine.ts";
+import { retryLimitsSchema } from "../../../engine/quarantine/retry-limits.ts";
 import { EventStore } from "../../../engine/event-store/event-store.ts";
 import { startOfAll } from "../../../engine/event-store/position.ts";
 import { Catalog, type Generation, type GenerationRole } from "../../../engine/views/catalog.ts";
@@ -11,9 +13,10 @@ import { VersionNotDeployedError } from "../../../engine/views/deployed-version.
 import { createGenerationTable } from "../../../engine/views/generation-table.ts";
 import { applyEvents } from "../../../engine/views/live-writer.ts";
 import type { Projection } from "../../../engine/views/projection.ts";
+import { catalogTable as catalogTableOf } from "../../../functions/dynamodb-connection.ts";
 import {
   changed,
-  createCatalogTable,
+  createTables,
   type EventForTest,
   failing,
   faultyDynamoDB,
@@ -26,13 +29,17 @@ import {
 } from "../views/views-for-test.ts";
 
 const log = pino({ level: "silent" });
+const limits = retryLimitsSchema.parse({});
 
 describe("a projector", () => {
   const views = useViews();
   let catalogTable: string;
+  let quarantine: string;
 
   beforeAll(async () => {
-    catalogTable = await createCatalogTable(views.dynamodb);
+    const tablePrefix = await createTables(views.dynamodb);
+    catalogTable = catalogTableOf(tablePrefix);
+    quarantine = quarantineTable(tablePrefix);
   });
 
   /** A view with generations in these roles, in a catalog entry of its own. */
@@ -53,9 +60,18 @@ describe("a projector", () => {
         dynamodb,
         eventStore: views.eventStore,
         catalog,
+        quarantine: new Quarantine(dynamodb, quarantine),
+        limits,
         log,
       }),
-      context: { dynamodb: views.dynamodb, eventStore: views.eventStore, catalog, log },
+      context: {
+        dynamodb: views.dynamodb,
+        eventStore: views.eventStore,
+        catalog,
+        quarantine: new Quarantine(views.dynamodb, quarantine),
+        limits,
+        log,
+      },
       tableOf: (role: GenerationRole): string => generations.find((each) => each.role === role)?.table ?? "",
       contents: (role: GenerationRole): Promise<TableContents> => {
         const table = generations.find((each) => each.role === role)?.table ?? "";

@@ -54,9 +54,9 @@ describe("a batch for processes", () => {
     const store = new WatchedStore(used.transfers.store, around);
     const lines: Record<string, unknown>[] = [];
     const context = { eventStore: store, log: errorsLoggedTo(lines) };
-    const { batchItemFailures } = await processBatch(context, manager(transferManager(store)), events);
+    const untold = await processBatch(context, manager(transferManager(store)), events);
     return {
-      failed: batchItemFailures.map(({ itemIdentifier }) => itemIdentifier.replace(/@.*/, "")),
+      failed: untold.map(({ event }) => event.revision.toString()),
       logged: lines.map(({ msg, type }) => ({ msg, type })),
       calls: store.calls,
     };

@@ -11,6 +11,8 @@ import { EventStore } from "../../../engine/event-store/event-store.ts";
 import { comparePositions, type Position } from "../../../engine/event-store/position.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
 import { createLogger } from "../../../engine/http/logger.ts";
+import { Quarantine } from "../../../engine/quarantine/quarantine.ts";
+import { retryLimitsSchema } from "../../../engine/quarantine/retry-limits.ts";
 import { Replay, type ReplayObserver, type ReplayStep } from "../../../engine/replay/replay.ts";
 import type { ReplayContext, ReplaySettings } from "../../../engine/replay/replay-context.ts";
 import { Catalog, type Generation, type GenerationRole, writtenGenerations } from "../../../engine/views/catalog.ts";
@@ -74,12 +76,15 @@ export const kinds = [
 export type Kind = (typeof kinds)[number];
 
 const silent = createLogger("test", { level: "silent" });
+/** Nothing is given up unless a test says so. */
+const limits = retryLimitsSchema.parse({ maximumRetryAttempts: -1 });
 
 export class ViewForReplay extends ViewsForTest {
   readonly versions: Versions;
   readonly name: string;
   readonly tablePrefix: string;
   readonly catalogTable: string;
+  readonly quarantine: Quarantine;
   readonly catalog: Catalog;
   readonly #store: StoreForTest;
   /** Appended and not yet acknowledged. */
@@ -94,6 +99,7 @@ export class ViewForReplay extends ViewsForTest {
     this.tablePrefix = tablePrefix;
     this.catalogTable = catalogTable;
     this.catalog = new Catalog(this.dynamodb, catalogTable);
+    this.quarantine = new Quarantine(this.dynamodb, catalogTable.replace(/catalog$/, "quarantine"));
   }
 
   static async start(...versions: Versions): Promise<ViewForReplay> {
@@ -130,6 +136,7 @@ export class ViewForReplay extends ViewsForTest {
         catalogTable: this.catalogTable,
         tablePrefix: this.tablePrefix,
         catalog: new Catalog(dynamodb, this.catalogTable),
+        quarantine: new Quarantine(dynamodb, this.quarantine.table),
         ...context,
         dynamodb,
         settings: { ...quick, ...settings },
@@ -167,8 +174,12 @@ export class ViewForReplay extends ViewsForTest {
     context: Partial<ProjectorContext> = {},
     versions: Versions = this.versions,
   ): Promise<BatchResponse> {
-    const { dynamodb, eventStore, catalog } = this;
-    return projectBatch({ dynamodb, eventStore, catalog, log: silent, ...context }, versions, events);
+    const { dynamodb, eventStore, catalog, quarantine } = this;
+    return projectBatch(
+      { dynamodb, eventStore, catalog, quarantine, limits, log: silent, ...context },
+      versions,
+      events,
+    );
   }
 
   /** Delivers all that was appended and is not acknowledged, if there is a generation to write. */

@@ -701,10 +701,11 @@ describe("two versions side by side", () => {
   });
 });
 
-const contextOf = ({ dynamodb, eventStore, catalog, catalogTable, tablePrefix }: ViewForReplay) => ({
+const contextOf = ({ dynamodb, eventStore, catalog, quarantine, catalogTable, tablePrefix }: ViewForReplay) => ({
   dynamodb,
   eventStore,
   catalog,
+  quarantine,
   catalogTable,
   tablePrefix,
   settings: { readerCacheMs: 5, lateWriteMs: 50 },

@@ -148,9 +148,14 @@ export const newTable = (): string => `views-${randomUUID()}`;
 
 /** A catalog table as the deployment makes it. */
 export async function createCatalogTable(dynamodb: DynamoDBClient): Promise<string> {
+  return catalogTable(await createTables(dynamodb));
+}
+
+/** The fixed tables, under a prefix of their own, which is returned. */
+export async function createTables(dynamodb: DynamoDBClient): Promise<string> {
   const tablePrefix = `${newTable()}-`;
   await createFixedTables(dynamodb, tablePrefix);
-  return catalogTable(tablePrefix);
+  return tablePrefix;
 }
 
 /** How the guard of a stream reads once `event` is in. */
@@ -162,6 +167,7 @@ export const report = (applied: number, counts: { duplicates?: number; gapsFille
   applied,
   duplicates: 0,
   gapsFilled: 0,
+  waiting: [],
   failures: [],
   ...counts,
 });

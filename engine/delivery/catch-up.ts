@@ -1,0 +1,64 @@
+/**
+ * Brings one stream up to a revision in a view because a reader waits for it, instead of letting the reader wait for the
+ * delivery of its events: what is delivered afterwards is found applied.
+ */
+import { collect } from "../commands/load-by-snapshot.ts";
+import { StreamDeletedError } from "../event-store/errors.ts";
+import type { EventStore } from "../event-store/event-store.ts";
+import type { StoredEvent } from "../event-store/stored-event.ts";
+import { liveGeneration } from "../views/catalog.ts";
+import { deployedVersion } from "../views/deployed-version.ts";
+import { readGuard } from "../views/live-writer.ts";
+import { type Projection, readsStream } from "../views/projection.ts";
+import type { StreamRevision } from "./function-payload.ts";
+import { projectBatch, type ProjectorContext } from "./project-batch.ts";
+
+/**
+ * - `applied`: the live rows hold all of the stream's events up to the revision.
+ * - `quarantined`: an event at or before it was given up, and the stream waits there.
+ * - `failed`: an event at or before it cannot be applied now.
+ * - `beyond-head`: the stream has no such event (yet).
+ * - `outside-view`: the view reads no streams of this category.
+ */
+export type CatchUpOutcome = "applied" | "quarantined" | "failed" | "beyond-head" | "outside-view";
+
+export async function catchUp(
+  context: ProjectorContext,
+  versions: readonly [Projection, ...Projection[]],
+  upTo: StreamRevision,
+): Promise<CatchUpOutcome> {
+  const { stream, revision } = upTo;
+  if (!versions.some((version) => readsStream(version, stream))) return "outside-view";
+  if (await isApplied(context, versions, upTo)) return "applied";
+  const event = await eventAt(context.eventStore, stream, revision);
+  if (event === undefined) return "beyond-head";
+  const { batchItemFailures } = await projectBatch(context, versions, [event]);
+  if (batchItemFailures.length > 0) return "failed";
+  // What projectBatch does not report as failed is applied, or waits where its stream was given up.
+  return (await isApplied(context, versions, upTo)) ? "applied" : "quarantined";
+}
+
+async function isApplied(
+  { catalog, dynamodb }: ProjectorContext,
+  versions: readonly [Projection, ...Projection[]],
+  { stream, revision }: StreamRevision,
+): Promise<boolean> {
+  const entry = await catalog.read(versions[0].name);
+  const generation = liveGeneration(entry);
+  if (generation === undefined) return false;
+  const projection = deployedVersion(entry, generation, versions);
+  const guard = await readGuard({ dynamodb, projection, generation }, stream);
+  return guard !== undefined && guard.revision >= revision;
+}
+
+/** The event, or a later one where it is hidden by truncation: what lies before is then read from `$all`. */
+async function eventAt(eventStore: EventStore, stream: string, revision: bigint): Promise<StoredEvent | undefined> {
+  try {
+    const [event] = await collect(eventStore.readStream(stream, revision, 1n));
+    const found = event ?? (await eventStore.lastEvent(stream));
+    return found !== undefined && found.revision >= revision ? found : undefined;
+  } catch (error) {
+    if (error instanceof StreamDeletedError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,2 @@
+/** What the process function is called, which is also where its events are quarantined. */
+export const orderToCashProcess = "process-order-to-cash";
