@@ -167,6 +167,18 @@ describe("a lane", () => {
     }
   });
 
+  it("splits the events of one stream too, in their order, until the culprit is alone", async () => {
+    let culpritTries = 0;
+    const lane = new LaneForTest((batch) => {
+      if (!batch.includes("2@a")) return answered();
+      if (batch.length > 1) return threw;
+      return (culpritTries += 1) < 3 ? threw : answered();
+    }).add("0@a", "1@a", "2@a", "3@a", "4@a");
+    expect(await lane.finishes(5)).toStrictEqual(["0@a", "1@a", "2@a", "3@a", "4@a"]);
+    expect(lane.batches).toContainEqual(["2@a"]);
+    expect(culpritTries).toBe(3);
+  });
+
   it("tries the same batch again when the function could not be reached, without blame", async () => {
     let outages = 3;
     const lane = new LaneForTest(() => (outages-- > 0 ? unreachable : answered())).add("0@a", "0@b");

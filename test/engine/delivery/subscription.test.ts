@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { binaryEvent, EventStoreDBClient, jsonEvent } from "@eventstore/db-client";
 import { pino } from "pino";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { itemIdentifier } from "../../../engine/delivery/event-record.ts";
 import { Subscriber } from "../../../engine/delivery/subscriber.ts";
 import { Subscription } from "../../../engine/delivery/subscription.ts";
@@ -214,6 +214,37 @@ describe("a subscription", () => {
     await expect.poll(() => sorted(effects)).toStrictEqual(sorted(all));
     await expect.poll(() => subscription.status.held).toBe(0);
     expect(subscription.status.failedInvocations).toBeGreaterThan(4);
+  });
+
+  it("finds the event that ends the function, tells it so, and acknowledges it once the function has given it up", async () => {
+    const category = newCategory();
+    const all = await append(category, 4, 6);
+    const culprit = `3@${category}-2`;
+    const { effects } = noting((events) =>
+      events.some((event) => itemIdentifier(event) === culprit) ? { connection: "breaks" } : { failed: [] },
+    );
+    const told = (): number => api.failures.filter((item) => item === culprit).length;
+    api.answerToFailure(() => JSON.stringify(told() < 3 ? { failure: "failed" } : { failure: "waiting" }));
+    onTestFinished(() => api.answerToFailure(() => JSON.stringify({ failure: "failed" })));
+    const subscription = started(settingsFor(category, { batchSize: 25 }));
+    await expect.poll(() => sorted(effects)).toStrictEqual(sorted(all.filter((item) => item !== culprit)));
+    await expect.poll(() => subscription.status.held).toBe(0);
+    expect(told()).toBe(3);
+    expect(new Set(api.failures.filter((item) => item.endsWith(`${category}-2`)))).toStrictEqual(new Set([culprit]));
+  });
+
+  it("never acknowledges on the word of a function that knows nothing of failures", async () => {
+    const category = newCategory();
+    const [only] = await append(category, 1, 1);
+    let isBroken = true;
+    const { effects } = noting(() => (isBroken ? { threw: "crash" } : { failed: [] }));
+    api.answerToFailure(() => JSON.stringify({ batchItemFailures: [] }));
+    onTestFinished(() => api.answerToFailure(() => JSON.stringify({ failure: "failed" })));
+    const subscription = started(settingsFor(category));
+    await expect.poll(() => subscription.status.failedInvocations).toBeGreaterThan(3);
+    expect(subscription.status).toMatchObject({ held: 1, acknowledged: 0 });
+    isBroken = false;
+    await expect.poll(() => effects).toStrictEqual([only]);
   });
 
   it("connects again for ever, and loses nothing when its connection is cut", async () => {
