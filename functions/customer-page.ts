@@ -1,19 +1,22 @@
-/** A customer's orders or invoices, newest first, page by page: what the queries of both have in common. */
-import type * as z from "zod";
+/** A customer's orders or invoices by date, page by page: what the queries of both have in common. */
+import * as z from "zod";
 import { customerIdSchema } from "../domain/kernel/schemas.ts";
 import type { HttpResponse } from "../engine/http/http-function.ts";
 import type { Projection } from "../engine/views/projection.ts";
 import type { Row } from "../engine/views/view-reader.ts";
 import { pageSchema, rowPage } from "./row-page.ts";
 
-export const customerPageSchema = pageSchema.extend({ customerId: customerIdSchema });
+export const customerPageSchema = pageSchema.extend({
+  customerId: customerIdSchema,
+  order: z.enum(["asc", "desc"], "must be asc or desc").default("desc"),
+});
 
 /** Reads the index `by-customer`, which the view has to have. Throws ViewsUnavailableError and CursorError. */
 export function customerPage(
   { name }: Projection,
-  { customerId, ...page }: z.output<typeof customerPageSchema>,
+  { customerId, order, ...page }: z.output<typeof customerPageSchema>,
   representation: (row: Row) => unknown,
 ): Promise<HttpResponse> {
   const index = { name: "by-customer", partition: "customerId" };
-  return rowPage(name, { partition: customerId, index, descending: true, ...page }, representation);
+  return rowPage(name, { partition: customerId, index, descending: order === "desc", ...page }, representation);
 }

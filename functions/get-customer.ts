@@ -1,9 +1,11 @@
 /** `GET /customers/{customerId}`, from the view `customer-summary`: a moment behind the events, never ahead of them. */
 import * as z from "zod";
 import { customerIdSchema } from "../domain/kernel/schemas.ts";
-import { httpFunction, json } from "../engine/http/http-function.ts";
+import { conditionalRequest } from "../engine/http/conditional-request.ts";
+import { httpFunction } from "../engine/http/http-function.ts";
 import { pathParameters } from "../engine/http/parameters.ts";
 import { HttpProblem } from "../engine/http/problem.ts";
+import { queryAnswer } from "../engine/http/query-answer.ts";
 import { customerSummary } from "../projections/customer-summary.ts";
 import { customerRepresentation } from "./customer-representation.ts";
 import { views } from "./dynamodb-connection.ts";
@@ -11,9 +13,9 @@ import { functionLogger } from "./function-logger.ts";
 
 export const handler = httpFunction(functionLogger("get-customer"))
   .use(pathParameters(z.strictObject({ customerId: customerIdSchema })))
+  .use(conditionalRequest())
   .handler(async ({ path: { customerId } }) => {
     const row = await views().reader.get(customerSummary.name, customerSummary.rowOf(customerId));
     if (row === undefined) throw new HttpProblem(404, "CUSTOMER_NOT_FOUND", `there is no customer ${customerId}`);
-    const customer = customerRepresentation(row);
-    return json(200, customer, { etag: `"${customer.revision}"` });
+    return queryAnswer(customerRepresentation(row), row);
   });

@@ -4,9 +4,11 @@
  */
 import * as z from "zod";
 import { orderIdSchema } from "../domain/kernel/schemas.ts";
-import { httpFunction, json } from "../engine/http/http-function.ts";
+import { conditionalRequest } from "../engine/http/conditional-request.ts";
+import { httpFunction } from "../engine/http/http-function.ts";
 import { pathParameters } from "../engine/http/parameters.ts";
 import { HttpProblem } from "../engine/http/problem.ts";
+import { queryAnswer } from "../engine/http/query-answer.ts";
 import { orderToCash } from "../projections/order-to-cash.ts";
 import { views } from "./dynamodb-connection.ts";
 import { functionLogger } from "./function-logger.ts";
@@ -14,10 +16,11 @@ import { processRepresentation } from "./process-representation.ts";
 
 export const handler = httpFunction(functionLogger("get-order-to-cash"))
   .use(pathParameters(z.strictObject({ orderId: orderIdSchema })))
+  .use(conditionalRequest())
   .handler(async ({ path: { orderId } }) => {
     const row = await views().reader.get(orderToCash.name, orderToCash.rowOf(orderId));
     const process = row === undefined ? undefined : processRepresentation(row);
-    if (process === undefined)
+    if (row === undefined || process === undefined)
       throw new HttpProblem(404, "PROCESS_NOT_FOUND", `there is no process for order ${orderId}`);
-    return json(200, process, { etag: `"${process.revision}"` });
+    return queryAnswer(process, row);
   });

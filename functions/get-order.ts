@@ -1,9 +1,11 @@
 /** `GET /orders/{orderId}`, from the view `order-summary`: a moment behind the events, never ahead of them. */
 import * as z from "zod";
 import { orderIdSchema } from "../domain/kernel/schemas.ts";
-import { httpFunction, json } from "../engine/http/http-function.ts";
+import { conditionalRequest } from "../engine/http/conditional-request.ts";
+import { httpFunction } from "../engine/http/http-function.ts";
 import { pathParameters } from "../engine/http/parameters.ts";
 import { HttpProblem } from "../engine/http/problem.ts";
+import { queryAnswer } from "../engine/http/query-answer.ts";
 import { orderSummary } from "../projections/order-summary.ts";
 import { views } from "./dynamodb-connection.ts";
 import { functionLogger } from "./function-logger.ts";
@@ -11,9 +13,9 @@ import { orderRepresentation } from "./order-representation.ts";
 
 export const handler = httpFunction(functionLogger("get-order"))
   .use(pathParameters(z.strictObject({ orderId: orderIdSchema })))
+  .use(conditionalRequest())
   .handler(async ({ path: { orderId } }) => {
     const row = await views().reader.get(orderSummary.name, orderSummary.rowOf(orderId));
     if (row === undefined) throw new HttpProblem(404, "ORDER_NOT_FOUND", `there is no order ${orderId}`);
-    const order = orderRepresentation(row);
-    return json(200, order, { etag: `"${order.revision}"` });
+    return queryAnswer(orderRepresentation(row), row);
   });

@@ -1,4 +1,5 @@
-/** `GET /invoices?customerId=&limit=&cursor=`: a customer's invoices, newest first. */
+/** `GET /invoices?customerId=&order=&limit=&cursor=`: a customer's invoices by date, newest first unless asked otherwise. */
+import { conditionalRequest } from "../engine/http/conditional-request.ts";
 import { httpFunction } from "../engine/http/http-function.ts";
 import { queryParameters } from "../engine/http/parameters.ts";
 import { invoiceSummary } from "../projections/invoice-summary.ts";
@@ -8,4 +9,5 @@ import { invoiceRepresentation } from "./invoice-representation.ts";
 
 export const handler = httpFunction(functionLogger("list-invoices"))
   .use(queryParameters(customerPageSchema))
+  .use(conditionalRequest())
   .handler(({ query }) => customerPage(invoiceSummary, query, invoiceRepresentation));

@@ -1,4 +1,5 @@
-/** `GET /orders?customerId=&limit=&cursor=`: a customer's orders, newest business date first. */
+/** `GET /orders?customerId=&order=&limit=&cursor=`: a customer's orders by business date, newest first unless asked otherwise. */
+import { conditionalRequest } from "../engine/http/conditional-request.ts";
 import { httpFunction } from "../engine/http/http-function.ts";
 import { queryParameters } from "../engine/http/parameters.ts";
 import { orderSummary } from "../projections/order-summary.ts";
@@ -8,4 +9,5 @@ import { orderRepresentation } from "./order-representation.ts";
 
 export const handler = httpFunction(functionLogger("list-orders"))
   .use(queryParameters(customerPageSchema))
+  .use(conditionalRequest())
   .handler(({ query }) => customerPage(orderSummary, query, orderRepresentation));

@@ -1,6 +1,7 @@
 /** Rows of a view as pages of a list. `cursor` is in the answer as long as there may be more. */
 import * as z from "zod";
-import { type HttpResponse, json } from "../engine/http/http-function.ts";
+import type { HttpResponse } from "../engine/http/http-function.ts";
+import { queryAnswer } from "../engine/http/query-answer.ts";
 import type { Row, RowQuery } from "../engine/views/view-reader.ts";
 import { views } from "./dynamodb-connection.ts";
 
@@ -19,6 +20,7 @@ export async function rowPage(
   query: RowQuery,
   representation: (row: Row) => unknown,
 ): Promise<HttpResponse> {
-  const { rows, cursor } = await views().reader.query(view, query);
-  return json(200, { items: rows.map(representation), ...(cursor === undefined ? {} : { cursor }) });
+  const { rows, cursor, generation } = await views().reader.query(view, query);
+  const items = rows.map(representation);
+  return queryAnswer({ items, ...(cursor === undefined ? {} : { cursor }) }, { generation });
 }

@@ -1,7 +1,9 @@
 /** `GET /views/sales-by-month`: orders that stand and their revenue, months ascending; a month without orders is left out. */
 import * as z from "zod";
-import { httpFunction, json } from "../engine/http/http-function.ts";
+import { conditionalRequest } from "../engine/http/conditional-request.ts";
+import { httpFunction } from "../engine/http/http-function.ts";
 import { queryParameters } from "../engine/http/parameters.ts";
+import { queryAnswer } from "../engine/http/query-answer.ts";
 import { CursorError } from "../engine/views/cursor.ts";
 import type { Row, RowPage } from "../engine/views/view-reader.ts";
 import { monthAndCurrency, salesByMonth, salesPartition } from "../projections/sales-by-month.ts";
@@ -13,13 +15,14 @@ const rowSchema = z.object({ orders: z.int(), revenue: z.int().or(z.bigint()) })
 
 export const handler = httpFunction(functionLogger("sales-by-month"))
   .use(queryParameters(z.strictObject({})))
+  .use(conditionalRequest())
   .handler(async () => {
-    const items = (await allMonths()).map(itemOf).filter(({ orders }) => orders !== 0);
-    return json(200, { items });
+    const { rows, generation } = await allMonths();
+    return queryAnswer({ items: rows.map(itemOf).filter(({ orders }) => orders !== 0) }, { generation });
   });
 
 /** The view's one partition. Between two of its pages the table may have been retired: then it is read anew, once. */
-async function allMonths(): Promise<Row[]> {
+async function allMonths(): Promise<RowPage> {
   try {
     return await allPages();
   } catch (error) {
@@ -28,7 +31,8 @@ async function allMonths(): Promise<Row[]> {
   }
 }
 
-async function allPages(): Promise<Row[]> {
+/** All pages as one: a cursor goes on in the generation of the page before. */
+async function allPages(): Promise<RowPage> {
   const rows: Row[] = [];
   let page: RowPage | undefined;
   do {
@@ -36,7 +40,7 @@ async function allPages(): Promise<Row[]> {
     page = await views().reader.query(salesByMonth.name, { partition: salesPartition, limit: 1_000, ...after });
     rows.push(...page.rows);
   } while (page.cursor !== undefined);
-  return rows;
+  return { rows, generation: page.generation };
 }
 
 function itemOf({ key, attributes }: Row): { month: string; orders: number; revenue: object } {

@@ -1,5 +1,6 @@
 /** `GET /views/shipments-to-dispatch?limit=&cursor=`: what the warehouse has to send off, the longest waiting first. */
 import * as z from "zod";
+import { conditionalRequest } from "../engine/http/conditional-request.ts";
 import { httpFunction } from "../engine/http/http-function.ts";
 import { queryParameters } from "../engine/http/parameters.ts";
 import { queueList, shipmentsToDispatch, toDispatch } from "../projections/shipments-to-dispatch.ts";
@@ -17,6 +18,7 @@ const waitingSchema = z.object({
 
 export const handler = httpFunction(functionLogger("shipments-to-dispatch"))
   .use(queryParameters(pageSchema))
+  .use(conditionalRequest())
   .handler(({ query }) => {
     const { name, partition } = queueList;
     return rowPage(shipmentsToDispatch.name, { partition: toDispatch, index: { name, partition }, ...query }, (row) =>

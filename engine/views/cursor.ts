@@ -1,7 +1,7 @@
 /**
  * Where a page of a query ended. Opaque to clients, checked on the way back: it names the generation and the query it
- * belongs to, so a cursor from another view, another customer or a table that is gone is refused instead of giving rows
- * of the wrong list.
+ * belongs to, so a cursor from another view, another customer, the other sort order or a table that is gone is refused instead
+ * of giving rows of the wrong list.
  */
 import { z } from "zod";
 import type { Item } from "./item.ts";
@@ -12,6 +12,7 @@ export interface QueryScope {
   /** Name of the index, or empty for the table itself. */
   readonly index: string;
   readonly partition: string;
+  readonly order: "asc" | "desc";
 }
 
 export class CursorError extends Error {
@@ -20,7 +21,7 @@ export class CursorError extends Error {
 }
 
 const cursorSchema = z.strictObject({
-  scope: z.tuple([z.string(), z.string(), z.string()]),
+  scope: z.tuple([z.string(), z.string(), z.string(), z.string()]),
   generation: z.string(),
   key: z.record(z.string(), z.strictObject({ S: z.string() })),
 });
@@ -35,20 +36,23 @@ export class Cursor {
     this.key = key;
   }
 
-  text({ projection, index, partition }: QueryScope): string {
-    const content = { scope: [projection, index, partition], generation: this.generation, key: this.key };
+  text(scope: QueryScope): string {
+    const content = { scope: partsOf(scope), generation: this.generation, key: this.key };
     return Buffer.from(JSON.stringify(content)).toString("base64url");
   }
 
   /** Throws {@link CursorError} unless `text` came from a page of the same query. */
-  static parse(text: string, { projection, index, partition }: QueryScope): Cursor {
+  static parse(text: string, scope: QueryScope): Cursor {
     const parsed = cursorSchema.safeParse(fromJson(Buffer.from(text, "base64url").toString("utf8")));
-    const scope = JSON.stringify([projection, index, partition]);
-    if (!parsed.success || JSON.stringify(parsed.data.scope) !== scope) {
+    if (!parsed.success || JSON.stringify(parsed.data.scope) !== JSON.stringify(partsOf(scope))) {
       throw new CursorError("the cursor is not from a page of this query: use one as it was given, or leave it out");
     }
     return new Cursor(parsed.data.generation, parsed.data.key);
   }
+}
+
+function partsOf({ projection, index, partition, order }: QueryScope): readonly string[] {
+  return [projection, index, partition, order];
 }
 
 function fromJson(text: string): unknown {

@@ -20,6 +20,11 @@ export interface Row {
   readonly revision?: bigint;
 }
 
+/** Which generation was read. */
+export interface FromGeneration {
+  readonly generation: string;
+}
+
 export interface RowQuery {
   readonly partition: string;
   /** Reads a secondary index, eventually consistent, instead of the table. */
@@ -31,7 +36,7 @@ export interface RowQuery {
   readonly cursor?: string;
 }
 
-export interface RowPage {
+export interface RowPage extends FromGeneration {
   readonly rows: readonly Row[];
   /** Present when there may be more. */
   readonly cursor?: string;
@@ -48,17 +53,23 @@ export class ViewReader {
   }
 
   /** The row, read consistently; undefined if there is none. Throws {@link ViewsUnavailableError}. */
-  async get(projection: string, key: RowKey): Promise<Row | undefined> {
-    return this.#inGeneration(projection, undefined, async ({ table }) => {
+  async get(projection: string, key: RowKey): Promise<(Row & FromGeneration) | undefined> {
+    return this.#inGeneration(projection, undefined, async ({ id, table }) => {
       const get = new GetItemCommand({ TableName: table, Key: rowItemKey(key), ConsistentRead: true });
       const { Item } = await translated(this.#dynamodb.send(get));
-      return Item === undefined ? undefined : rowOfItem(Item);
+      const row = Item === undefined ? undefined : rowOfItem(Item);
+      return row === undefined ? undefined : { ...row, generation: id };
     });
   }
 
   /** One page of rows, ordered by sort key. Throws {@link CursorError} for a cursor that is not of this query. */
   async query(projection: string, query: RowQuery): Promise<RowPage> {
-    const scope: QueryScope = { projection, index: query.index?.name ?? "", partition: query.partition };
+    const scope: QueryScope = {
+      projection,
+      index: query.index?.name ?? "",
+      partition: query.partition,
+      order: query.descending === true ? "desc" : "asc",
+    };
     const after = query.cursor === undefined ? undefined : Cursor.parse(query.cursor, scope);
     return this.#inGeneration(projection, after?.generation, async ({ id, table }) => {
       const { Items = [], LastEvaluatedKey } = await refusingForeignKeys(
@@ -77,7 +88,8 @@ export class ViewReader {
         ),
       );
       const rows = Items.map(rowOfItem).filter((row) => row !== undefined);
-      return LastEvaluatedKey === undefined ? { rows } : { rows, cursor: new Cursor(id, LastEvaluatedKey).text(scope) };
+      const page = { rows, generation: id };
+      return LastEvaluatedKey === undefined ? page : { ...page, cursor: new Cursor(id, LastEvaluatedKey).text(scope) };
     });
   }
 

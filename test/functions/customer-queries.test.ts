@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { invoke, type TestAnswer } from "../engine/http/api-gateway.ts";
 import { OrderViews } from "./order-views.ts";
+import { tagOf } from "./tag-of.ts";
 
 const usd = (amount: number) => ({ amount, currency: "USD" });
 
@@ -36,7 +37,7 @@ describe("queries of customers", () => {
       await views.deliver();
       expect(shown(await get("VINET"))).toStrictEqual({
         status: 200,
-        etag: '"1"',
+        etag: tagOf(1),
         body: {
           customerId: "VINET",
           name: "Vins et alcools",
@@ -57,7 +58,7 @@ describe("queries of customers", () => {
       await views.deliver();
       expect(shown(await get("TOMSP"))).toStrictEqual({
         status: 200,
-        etag: '"2"',
+        etag: tagOf(2),
         body: {
           customerId: "TOMSP",
           name: "Toms",

@@ -2,30 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { parse } from "yaml";
 import { z } from "zod";
+import { routed } from "./routed.ts";
 
 const repository = join(import.meta.dirname, "../..");
 
-const serviceSchema = z.object({
-  functions: z.record(z.string(), z.object({ events: z.array(z.record(z.string(), z.unknown())).default([]) })),
-});
-const routeSchema = z.object({ httpApi: z.object({ method: z.string(), path: z.string() }) });
 const moduleSchema = z.object({ handler: z.function(), routes: z.record(z.string(), z.unknown()).optional() });
-
-/** Route keys by function, as API Gateway writes them. */
-async function routed(): Promise<Map<string, string[]>> {
-  const { functions } = serviceSchema.parse(parse(await readFile(join(repository, "serverless.yml"), "utf8")));
-  const found = new Map<string, string[]>();
-  for (const [name, { events }] of Object.entries(functions)) {
-    const routes = events.flatMap((event) => {
-      const { data } = routeSchema.safeParse(event);
-      return data === undefined ? [] : [`${data.httpApi.method.toUpperCase()} ${data.httpApi.path}`];
-    });
-    if (routes.length > 0) found.set(name, routes);
-  }
-  return found;
-}
 
 /** The rows of the API's table: in the first column a route, perhaps with others that end differently. */
 async function documented(): Promise<string[]> {

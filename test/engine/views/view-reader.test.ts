@@ -138,6 +138,7 @@ describe("a row", () => {
       key: keyOf(id),
       attributes: { owner: "ada", rank: "r1", sum: 5 },
       revision: 1n,
+      generation: "g1",
     });
   });
 
@@ -148,17 +149,21 @@ describe("a row", () => {
     await apply(g1, randomUUID(), counted({ a: 10 }));
     const a = { key: { partition: "totals", sort: "a" }, attributes: { sum: 11, events: 2 } };
     const b = { key: { partition: "totals", sort: "b" }, attributes: { sum: 2, events: 1 } };
-    expect(await reader.get("shared", a.key)).toStrictEqual(a);
-    expect(await reader.query("shared", { partition: "totals", limit: 10 })).toStrictEqual({ rows: [a, b] });
+    expect(await reader.get("shared", a.key)).toStrictEqual({ ...a, generation: "g1" });
+    expect(await reader.query("shared", { partition: "totals", limit: 10 })).toStrictEqual({
+      rows: [a, b],
+      generation: "g1",
+    });
     expect(await reader.query("shared", { partition: "totals", limit: 10, descending: true })).toStrictEqual({
       rows: [b, a],
+      generation: "g1",
     });
   });
 
   it("that is not there is undefined", async () => {
     await declare(listed, [await build("g1", listed), "live"]);
     expect(await reader.get("listed", keyOf("missing"))).toBeUndefined();
-    expect(await reader.query("listed", all)).toStrictEqual({ rows: [] });
+    expect(await reader.query("listed", all)).toStrictEqual({ rows: [], generation: "g1" });
   });
 
   it("that is deleted is not shown, though its hidden item takes a place in the page", async () => {
@@ -200,6 +205,39 @@ describe("a query", () => {
     }
   });
 
+  it.each([
+    ["the table", all],
+    ["an index", ofAda],
+  ])(
+    "of %s that goes on while rows come, change and go sees each that was there all the time once",
+    async (_, query) => {
+      const g1 = await build("g1", listed);
+      await declare(listed, [g1, "live"]);
+      const stays = await filled(g1, 4);
+      for (const descending of [false, true]) {
+        const seen: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const after = cursor === undefined ? {} : { cursor };
+          const page = await reader.query("listed", { ...query, descending, ...after });
+          seen.push(...ids(page));
+          cursor = page.cursor;
+          const last = seen.at(-1);
+          // Right before and behind where the cursor stands, on pages that were read and on those to come.
+          const arrivals = seen.length < 5 ? [...stays.entries()] : [];
+          for (const [rank, id] of arrivals) await apply(g1, `${id}-${seen.length}`, account(rank));
+          for (const id of stays) await apply(g1, id, changed({ add: { sum: 1 } }));
+          // The row that the cursor stands at, if it is none of those that stay.
+          if (last !== undefined && !stays.includes(last)) await apply(g1, last, closed);
+        } while (cursor !== undefined);
+        const expected = descending ? stays.toReversed() : stays;
+        expect(seen.filter((id) => stays.includes(id))).toStrictEqual(expected);
+        expect(new Set(seen).size).toBe(seen.length);
+        expect(seen.length).toBeGreaterThan(stays.length);
+      }
+    },
+  );
+
   it("of an index sees its partition only", async () => {
     const g1 = await build("g1", listed);
     await declare(listed, [g1, "live"]);
@@ -224,13 +262,14 @@ describe("a cursor", () => {
   );
   const former = new CursorError("the cursor is of a rebuilt view's former table: start again without a cursor");
 
-  it("of another customer, another index, another view is refused", async () => {
+  it("of another customer, another index, another view, the other order is refused", async () => {
     const { cursor } = await firstPage();
     await declare(owned, [await build("g1", owned), "live"]);
     expect(foreign.code).toBe("CURSOR_INVALID");
     await expect(reader.query("listed", { ...ofAda, partition: "bob", cursor })).rejects.toThrow(foreign);
     await expect(reader.query("listed", { partition: "ada", limit: 2, cursor })).rejects.toThrow(foreign);
     await expect(reader.query("owned", { ...ofAda, cursor })).rejects.toThrow(foreign);
+    await expect(reader.query("listed", { ...ofAda, descending: true, cursor })).rejects.toThrow(foreign);
   });
 
   it.each([
@@ -294,7 +333,7 @@ describe("a cursor", () => {
   });
 
   it("is the same after a trip through a client", () => {
-    const scope = { projection: "listed", index: "by-owner", partition: "ada # ö" };
+    const scope = { projection: "listed", index: "by-owner", partition: "ada # ö", order: "asc" } as const;
     const cursor = new Cursor("g1", { pk: { S: "all" }, sk: { S: "1" } });
     expect(Cursor.parse(cursor.text(scope), scope)).toStrictEqual(cursor);
     expect(cursor.text(scope)).toMatch(/^[A-Za-z0-9_-]+$/);
