@@ -1,15 +1,12 @@
 /** A customer's orders or invoices by date, page by page: what the queries of both have in common. */
-import * as z from "zod";
+import type * as z from "zod";
 import { customerIdSchema } from "../domain/kernel/schemas.ts";
 import type { HttpResponse } from "../engine/http/http-function.ts";
 import type { Projection } from "../engine/views/projection.ts";
 import type { Row } from "../engine/views/view-reader.ts";
-import { pageSchema, rowPage } from "./row-page.ts";
+import { datedPageSchema, rowPage } from "./row-page.ts";
 
-export const customerPageSchema = pageSchema.extend({
-  customerId: customerIdSchema,
-  order: z.enum(["asc", "desc"], "must be asc or desc").default("desc"),
-});
+export const customerPageSchema = datedPageSchema.extend({ customerId: customerIdSchema });
 
 /** Reads the index `by-customer`, which the view has to have. Throws ViewsUnavailableError and CursorError. */
 export function customerPage(

@@ -14,6 +14,11 @@ export const pageSchema = z.strictObject({
   cursor: z.string().min(1).max(2_000).exactOptional(),
 });
 
+/** Of rows in the order of a date: newest first unless `order` is `asc`. */
+export const datedPageSchema = pageSchema.extend({
+  order: z.enum(["asc", "desc"], "must be asc or desc").default("desc"),
+});
+
 /** Throws ViewsUnavailableError and CursorError. */
 export async function rowPage(
   view: string,

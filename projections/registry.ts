@@ -1,9 +1,12 @@
 /** The projections of this deployment: every version that a generation may still be written by. */
 import type { Projection } from "../engine/views/projection.ts";
+import { customerAccount } from "./customer-account.ts";
 import { customerSummary } from "./customer-summary.ts";
 import { invoiceSummary } from "./invoice-summary.ts";
 import { orderSummary } from "./order-summary.ts";
 import { orderToCash } from "./order-to-cash.ts";
+import { ordersByCustomer } from "./orders-by-customer.ts";
+import { productSales } from "./product-sales.ts";
 import { salesByMonth } from "./sales-by-month.ts";
 import { shipmentSummary } from "./shipment-summary.ts";
 import { shipmentsToDispatch } from "./shipments-to-dispatch.ts";
@@ -17,6 +20,9 @@ export const projections: readonly Projection[] = [
   shipmentSummary,
   shipmentsToDispatch,
   orderToCash,
+  customerAccount,
+  ordersByCustomer,
+  productSales,
 ];
 
 export const viewNames: readonly string[] = [...new Set(projections.map(({ name }) => name))];

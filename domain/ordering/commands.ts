@@ -11,7 +11,7 @@ import {
   reasonSchema,
 } from "../kernel/schemas.ts";
 
-/** An event's rows and its guard must fit one transaction of 100 items; a row per line leaves room for ten more. */
+/** An event's rows and its guard must fit one transaction of 100 items, and `product-sales` may have a row for each line. */
 export const maximumLines = 90;
 
 const orderLineSchema = z.strictObject({

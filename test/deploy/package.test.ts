@@ -15,8 +15,8 @@ const project = join(import.meta.dirname, "../..");
 
 const commands = ["ordering", "customers", "billing", "logistics", "order-to-cash"];
 const queries = [
-  ...["get-order", "list-orders", "get-customer", "get-invoice", "list-invoices", "get-shipment"],
-  ...["shipments-to-dispatch", "get-order-to-cash", "sales-by-month"],
+  ...["get-order", "list-orders", "get-customer", "get-customer-account", "list-customer-orders", "get-invoice"],
+  ...["list-invoices", "get-shipment", "shipments-to-dispatch", "get-order-to-cash", "sales-by-month", "product-sales"],
 ];
 
 const serviceSchema = z.object({

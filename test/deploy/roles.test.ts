@@ -65,6 +65,9 @@ const views = [
   "shipment-summary",
   "shipments-to-dispatch",
   "order-to-cash",
+  "customer-account",
+  "orders-by-customer",
+  "product-sales",
 ];
 const invoked = [...views.map((view) => `project-${view}`), "process-order-to-cash", "write-snapshots"];
 const logicalName = (name: string) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", "Dash");
@@ -78,12 +81,15 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "get-order": rowsOf("order-summary"),
   "list-orders": indexesOf("order-summary"),
   "get-customer": rowsOf("customer-summary"),
+  "get-customer-account": rowsOf("customer-account"),
+  "list-customer-orders": pagesOf("orders-by-customer"),
   "get-invoice": rowsOf("invoice-summary"),
   "list-invoices": indexesOf("invoice-summary"),
   "get-shipment": rowsOf("shipment-summary"),
   "shipments-to-dispatch": indexesOf("shipments-to-dispatch"),
   "get-order-to-cash": rowsOf("order-to-cash"),
   "sales-by-month": pagesOf("sales-by-month"),
+  "product-sales": pagesOf("product-sales"),
   ...Object.fromEntries(views.map((view) => [`project-${view}`, keeping(view)])),
   "process-order-to-cash": [...eventStore, ...on(table("quarantine"), "GetItem", "PutItem", "Query", "UpdateItem")],
   "fire-deadlines": [...eventStore, ...indexesOf("order-to-cash")],

@@ -8,12 +8,15 @@ const queries = [
   "get-order",
   "list-orders",
   "get-customer",
+  "get-customer-account",
+  "list-customer-orders",
   "get-invoice",
   "list-invoices",
   "get-shipment",
   "shipments-to-dispatch",
   "get-order-to-cash",
   "sales-by-month",
+  "product-sales",
 ];
 const filledIn = `  eventStoreVpc:
     securityGroupIds: [sg-0123456789abcdef0]

@@ -9,12 +9,15 @@ const queries = [
   "get-order",
   "list-orders",
   "get-customer",
+  "get-customer-account",
+  "list-customer-orders",
   "get-invoice",
   "list-invoices",
   "get-shipment",
   "shipments-to-dispatch",
   "get-order-to-cash",
   "sales-by-month",
+  "product-sales",
 ];
 
 /** Packages whose code is in a function's bundle. `client-ssm` stays outside: it is part of Lambda's runtime. */

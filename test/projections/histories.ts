@@ -35,12 +35,15 @@ export interface StreamHistory {
 
 const streamsEach = 9;
 
+/** Three of the customers have the orders and the invoices. */
 export function histories(): readonly StreamHistory[] {
+  const run = randomUUID();
+  const customerOf = (index: number): string => `${index % 3}-${run}`;
   const makers = { order: orderHistory, customer, invoice, shipment, orderToCash };
   return Object.entries(makers).flatMap(([category, events]) =>
     Array.from({ length: streamsEach }, (_, index) => {
-      const id = `${index}-${randomUUID()}`;
-      return { stream: `${category}-${id}`, events: withOthers(events(id, index), index) };
+      const id = `${index}-${run}`;
+      return { stream: `${category}-${id}`, events: withOthers(events(id, index, customerOf(index)), index) };
     }),
   );
 }
@@ -55,14 +58,15 @@ function withOthers(events: readonly StreamEvent[], index: number): StreamHistor
   return all as StreamHistory["events"];
 }
 
-/** Of three customers in three months and two currencies; two of nine stay as they were placed. */
-function orderHistory(orderId: string, index: number): readonly StreamEvent[] {
+/** In three months and two currencies, of one product or several; two of nine stay as they were placed. */
+function orderHistory(orderId: string, index: number, customerId: string): readonly StreamEvent[] {
   const order: OrderForTest = {
     orderId,
-    customerId: `CUST${index % 3}`,
+    customerId,
     orderedAt: `1996-0${7 + (index % 3)}-0${1 + index}T00:00:00.000Z`,
     amount: 10 ** (index % 6),
     currency: index % 2 === 0 ? "USD" : "EUR",
+    products: ["11", "42", "11", "72"].slice(0, 1 + (index % 4)),
   };
   const fates = [
     [cancelled(order, "too late")],
@@ -91,20 +95,21 @@ function customer(id: string, index: number): readonly StreamEvent[] {
   return historyOf(customerDecider, commands.slice(0, 1 + index)).events;
 }
 
-function invoice(id: string, index: number): readonly StreamEvent[] {
+function invoice(id: string, index: number, customer: string): readonly StreamEvent[] {
   const orderId = orderIdSchema.parse(id);
-  const customerId = customerIdSchema.parse("VINET");
+  const customerId = customerIdSchema.parse(customer);
+  const money = (amount: number) => ({ amount, currency: index % 2 === 0 ? "USD" : "EUR" });
   const issuedAt = `1996-07-0${1 + index}T00:00:00.000Z`;
   const payment = (paymentId: string, amount: number): InvoiceCommand => ({
     type: "RecordPayment",
     paymentId: paymentIdSchema.parse(paymentId),
-    amount: usd(amount),
+    amount: money(amount),
     receivedAt: "1996-08-01T00:00:00.000Z",
   });
   const note = (creditNoteId: string, amount: number): InvoiceCommand => ({
     type: "IssueCreditNote",
     creditNoteId: creditNoteIdSchema.parse(creditNoteId),
-    amount: usd(amount),
+    amount: money(amount),
     reason: "returned",
   });
   const ways: readonly (readonly InvoiceCommand[])[] = [
@@ -114,7 +119,7 @@ function invoice(id: string, index: number): readonly StreamEvent[] {
     [{ type: "VoidInvoice", reason: "wrong address" }],
   ];
   const invoiceId = invoiceIdSchema.parse(id);
-  const [goods, freight] = [usd(90), usd(10)];
+  const [goods, freight] = [money(90), money(10)];
   return historyOf<Invoice, InvoiceCommand, InvoiceEvent>(invoiceDecider, [
     { type: "IssueInvoice", invoiceId, orderId, customerId, goods, freight, issuedAt },
     ...(ways[index % ways.length] ?? []),
@@ -153,6 +158,9 @@ function orderToCash(id: string, index: number): readonly StreamEvent[] {
     [noted(facts.received), accepted, accepted, refused("NOT_KNOWN", "what?")],
     [noted(facts.received), refused("NOT_KNOWN", "what?"), retried, refused("CUSTOMER_SUSPENDED", "unpaid"), accepted],
     [...invoiced, noted(facts.paid(4_000, 6_000)), noted(facts.lost), accepted, accepted],
+    [...scheduled, noted(facts.calledOff), accepted, accepted],
+    [...invoiced, noted(facts.credited(10_000, 0, 0))],
+    [...invoiced, noted(facts.invoiceWithdrawn)],
   ];
   return processHistory(ways[index % ways.length] ?? []).events;
 }

@@ -9,6 +9,8 @@ export interface OrderForTest {
   readonly orderedAt?: string;
   readonly amount?: number;
   readonly currency?: string;
+  /** The products of its lines; one line of product 11 when absent. */
+  readonly products?: readonly string[];
 }
 
 export interface OrderEventForTest {
@@ -26,8 +28,8 @@ const facts = ({ orderId, customerId = "VINET", orderedAt = "1996-07-04T00:00:00
 });
 
 /** 12 x 14.00 less 10 % is 151.20. */
-export const lineOf = ({ amount = 15_120, currency = "USD" }: OrderForTest) => ({
-  productId: "11",
+export const lineOf = ({ amount = 15_120, currency = "USD" }: OrderForTest, productId = "11") => ({
+  productId,
   quantity: 12,
   unitPrice: { amount: 1_400, currency },
   discountPercent: 10,
@@ -36,7 +38,7 @@ export const lineOf = ({ amount = 15_120, currency = "USD" }: OrderForTest) => (
 
 export const placed = (order: OrderForTest): OrderEventForTest => ({
   type: "OrderPlaced",
-  data: { ...facts(order), lines: [lineOf(order)] },
+  data: { ...facts(order), lines: (order.products ?? ["11"]).map((product) => lineOf(order, product)) },
 });
 
 export const confirmed = (order: OrderForTest): OrderEventForTest => ({ type: "OrderConfirmed", data: facts(order) });

@@ -1,9 +1,12 @@
 /** The registry names every view once, and all versions of one. */
 import { expect, it } from "vitest";
+import { customerAccount } from "../../projections/customer-account.ts";
 import { customerSummary } from "../../projections/customer-summary.ts";
 import { invoiceSummary } from "../../projections/invoice-summary.ts";
 import { orderSummary } from "../../projections/order-summary.ts";
 import { orderToCash } from "../../projections/order-to-cash.ts";
+import { ordersByCustomer } from "../../projections/orders-by-customer.ts";
+import { productSales } from "../../projections/product-sales.ts";
 import { projections, UnknownViewError, versionsOf, viewNames } from "../../projections/registry.ts";
 import { salesByMonth } from "../../projections/sales-by-month.ts";
 import { shipmentSummary } from "../../projections/shipment-summary.ts";
@@ -17,6 +20,9 @@ const names = [
   "shipment-summary",
   "shipments-to-dispatch",
   "order-to-cash",
+  "customer-account",
+  "orders-by-customer",
+  "product-sales",
 ];
 
 it("knows the views and their versions", () => {
@@ -29,6 +35,9 @@ it("knows the views and their versions", () => {
     [shipmentSummary],
     [shipmentsToDispatch],
     [orderToCash],
+    [customerAccount],
+    [ordersByCustomer],
+    [productSales],
   ]);
 });
 
