@@ -2,13 +2,23 @@ import { billingEventTypes } from "../domain/billing/events.ts";
 import { customersEventTypes } from "../domain/customers/events.ts";
 import type { Money } from "../domain/kernel/money.ts";
 import { orderingEventTypes } from "../domain/ordering/events.ts";
-import { defineSharedProjection, type RowAttributes, type RowKey, type RowValue } from "../engine/views/projection.ts";
+import {
+  defineSharedProjection,
+  type RowAttributes,
+  type RowKey,
+  type RowValue,
+  type SharedRowChange,
+} from "../engine/views/projection.ts";
 
 const { CustomerRegistered, CustomerDetailsChanged, CreditLimitSet, CustomerSuspended, CustomerReinstated } =
   customersEventTypes;
 const { CreditReserved, CreditReleased } = customersEventTypes;
 const { OrderPlaced, OrderRejected, OrderCancelled, OrderCompleted } = orderingEventTypes;
 const { InvoiceIssued, PaymentRecorded, CreditNoteIssued, InvoiceVoided } = billingEventTypes;
+
+const owned = ["customerId", "name", "creditLimit", "reserved", "status"] as const;
+
+type AccountChange = SharedRowChange<(typeof owned)[number]>;
 
 /**
  * One row a customer, of three contexts: who they are and what of their credit is reserved, which their own stream says, and
@@ -24,7 +34,7 @@ export const customerAccount = defineSharedProjection({
   name: "customer-account",
   version: 1,
   categories: ["customer", "order", "invoice"],
-  owned: ["customerId", "name", "creditLimit", "reserved", "status"],
+  owned,
   eventTypes: {
     ...{ CustomerRegistered, CustomerDetailsChanged, CreditLimitSet, CustomerSuspended, CustomerReinstated },
     ...{ CreditReserved, CreditReleased },
@@ -34,17 +44,14 @@ export const customerAccount = defineSharedProjection({
   on: {
     CustomerRegistered: ({ data: { customerId, name, creditLimit } }) => {
       const reserved = { amount: 0, currency: creditLimit.currency };
-      const set = { customerId, name, creditLimit: { ...creditLimit }, reserved, status: "active" };
-      return [{ key: accountKey(customerId), set }];
+      return [own(customerId, { customerId, name, creditLimit: { ...creditLimit }, reserved, status: "active" })];
     },
-    CustomerDetailsChanged: ({ data: { customerId, name } }) => [{ key: accountKey(customerId), set: { name } }],
-    CreditLimitSet: ({ data: { customerId, creditLimit } }) => [
-      { key: accountKey(customerId), set: { creditLimit: { ...creditLimit } } },
-    ],
-    CustomerSuspended: ({ data }) => [{ key: accountKey(data.customerId), set: { status: "suspended" } }],
-    CustomerReinstated: ({ data }) => [{ key: accountKey(data.customerId), set: { status: "active" } }],
-    CreditReserved: ({ data }) => [{ key: accountKey(data.customerId), set: { reserved: { ...data.reserved } } }],
-    CreditReleased: ({ data }) => [{ key: accountKey(data.customerId), set: { reserved: { ...data.reserved } } }],
+    CustomerDetailsChanged: ({ data: { customerId, name } }) => [own(customerId, { name })],
+    CreditLimitSet: ({ data: { customerId, creditLimit } }) => [own(customerId, { creditLimit: { ...creditLimit } })],
+    CustomerSuspended: ({ data: { customerId } }) => [own(customerId, { status: "suspended" })],
+    CustomerReinstated: ({ data: { customerId } }) => [own(customerId, { status: "active" })],
+    CreditReserved: ({ data: { customerId, reserved } }) => [own(customerId, { reserved: { ...reserved } })],
+    CreditReleased: ({ data: { customerId, reserved } }) => [own(customerId, { reserved: { ...reserved } })],
 
     OrderPlaced: ({ data }) => [openOrder(data, 1)],
     OrderRejected: ({ data }) => [openOrder(data, -1)],
@@ -65,6 +72,11 @@ export function accountKey(customerId: string): RowKey {
   return { partition: customerId, sort: "account" };
 }
 
+/** What the customer's own stream says. */
+function own(customerId: string, set: AccountChange["set"] & object): AccountChange {
+  return { key: accountKey(customerId), set };
+}
+
 type Sum = "openOrders" | "openOrdersTotal" | "receivables";
 
 /** The attribute that holds a sum of one currency, for example `receivables:USD`. */
@@ -77,7 +89,7 @@ interface OrderOfCustomer {
   readonly total: Money;
 }
 
-function openOrder({ customerId, total }: OrderOfCustomer, sign: 1 | -1) {
+function openOrder({ customerId, total }: OrderOfCustomer, sign: 1 | -1): AccountChange {
   const add = {
     [attributeOf("openOrders", total)]: sign,
     [attributeOf("openOrdersTotal", total)]: sign * total.amount,
@@ -85,7 +97,7 @@ function openOrder({ customerId, total }: OrderOfCustomer, sign: 1 | -1) {
   return { key: accountKey(customerId), add };
 }
 
-function receivable(customerId: string, money: Money, amount: number) {
+function receivable(customerId: string, money: Money, amount: number): AccountChange {
   return { key: accountKey(customerId), add: { [attributeOf("receivables", money)]: amount } };
 }
 
