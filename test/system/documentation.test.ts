@@ -17,18 +17,23 @@ interface Page {
 const pages: readonly Page[] = await Promise.all(
   [
     "README.md",
-    ...(await readdir(join(repository, "docs"))).filter((file) => file.endsWith(".md")).map((file) => `docs/${file}`),
+    ...(await readdir(join(repository, "docs"), { recursive: true }))
+      .filter((file) => file.endsWith(".md"))
+      .toSorted()
+      .map((file) => `docs/${file}`),
   ].map(async (name) => ({ name, text: await readFile(join(repository, name), "utf8") })),
 );
 
 function blocks({ text }: Page, language: string): string[] {
-  const fences = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm");
+  // A block in a list is indented.
+  const fences = new RegExp(`^ *\`\`\`${language}\\n([\\s\\S]*?)^ *\`\`\`$`, "gm");
   return [...text.matchAll(fences)].map(([, block = ""]) => block);
 }
 
 const commands = pages.flatMap((page) =>
   blocks(page, "sh")
     .flatMap((block) => block.split("\n"))
+    .map((line) => line.trim())
     .filter((line) => line !== "")
     .map((line) => ({ page: page.name, line })),
 );
