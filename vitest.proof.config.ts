@@ -9,6 +9,7 @@ export default defineConfig({
     include: [
       "test/engine/commands/histories.test.ts",
       "test/engine/commands/lost-messages.test.ts",
+      "test/engine/quarantine/flood.test.ts",
       "test/engine/replay/crash.test.ts",
       "test/bench/bench.test.ts",
       "test/local/eventstoredb/kills.test.ts",
