@@ -17,6 +17,7 @@ import { acceptedOrProblem, type RejectionStatus } from "../engine/http/command-
 import { commandHeaders, type WithCommandHeaders } from "../engine/http/command-headers.ts";
 import { commandRequest } from "../engine/http/command-request.ts";
 import { etagHeader } from "../engine/http/entity-tag.ts";
+import { seenEvent } from "../engine/http/seen-events.ts";
 import { httpFunction, json } from "../engine/http/http-function.ts";
 import { jsonBody, type WithJsonBody } from "../engine/http/json-body.ts";
 import type { Logger } from "../engine/http/logger.ts";
@@ -131,7 +132,7 @@ type CarryOut<Command> = (
 
 function creationHandler<Command>(
   log: Logger,
-  { collection, idName }: Pick<AnyResource<string>, "collection" | "idName">,
+  { aggregate, collection, idName }: Pick<AnyResource<string>, "aggregate" | "collection" | "idName">,
   body: Body<Creation<Command>>,
   carryOut: CarryOut<Command>,
 ): HandleRoute {
@@ -141,7 +142,7 @@ function creationHandler<Command>(
     .handler(async (event) => {
       const { id, command } = event.content(circumstancesOf(event));
       const { revision } = await carryOut(event, id, command);
-      const headers = { location: `${collection}/${id}`, ...etagHeader(revision) };
+      const headers = { location: `${collection}/${id}`, ...headersOf(streamOf(aggregate, id), revision) };
       return json(201, { [idName]: id, revision: revision.toString() }, headers);
     });
 }
@@ -161,8 +162,13 @@ function changeHandler<IdName extends string, Command>(
       const { command, told } = event.content(circumstancesOf(event, streamOf(aggregate, id)));
       const { effect, revision } = await carryOut(event, id, command);
       const answer = { [idName]: id, ...told(effect), revision: revision.toString() };
-      return json(200, answer, etagHeader(revision));
+      return json(200, answer, headersOf(streamOf(aggregate, id), revision));
     });
+}
+
+/** What lets a client go on from here: change it only if it is so still, and read it as it is now. */
+function headersOf(stream: string, revision: Accepted["revision"]): Readonly<Record<string, string>> {
+  return { ...etagHeader(revision), ...(revision === "no_stream" ? {} : seenEvent({ stream, revision })) };
 }
 
 function isOptional(body: z.ZodType): boolean {

@@ -10,17 +10,8 @@ import { liveGeneration } from "../views/catalog.ts";
 import { deployedVersion } from "../views/deployed-version.ts";
 import { readGuard } from "../views/live-writer.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
-import type { StreamRevision } from "./function-payload.ts";
+import type { CatchUpOutcome, StreamRevision } from "./function-payload.ts";
 import { projectBatch, type ProjectorContext } from "./project-batch.ts";
-
-/**
- * - `applied`: the live rows hold all of the stream's events up to the revision.
- * - `quarantined`: an event at or before it was given up, and the stream waits there.
- * - `failed`: an event at or before it cannot be applied now.
- * - `beyond-head`: the stream has no such event (yet).
- * - `outside-view`: the view reads no streams of this category.
- */
-export type CatchUpOutcome = "applied" | "quarantined" | "failed" | "beyond-head" | "outside-view";
 
 export async function catchUp(
   context: ProjectorContext,

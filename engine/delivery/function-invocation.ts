@@ -3,7 +3,14 @@ import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { z } from "zod";
 import type { FailedAttempt } from "../quarantine/quarantine-record.ts";
 import { encodePayload } from "./event-record.ts";
-import { encodeFailure, failureAnswerSchema } from "./function-payload.ts";
+import {
+  catchUpAnswerSchema,
+  type CatchUpOutcome,
+  encodeCatchUp,
+  encodeFailure,
+  failureAnswerSchema,
+  type StreamRevision,
+} from "./function-payload.ts";
 
 /**
  * - `answered`: the function ran to its end; `failed` are the items that it reports, a subset of those sent.
@@ -66,6 +73,19 @@ export async function reportFailure(
 ): Promise<boolean> {
   const called = await call(lambda, { ...invocation, payload: encodeFailure(attempt) });
   return called.outcome === "ran" && failureAnswerSchema.safeParse(fromJson(called.answer)).data?.failure === "waiting";
+}
+
+/**
+ * Asks a projector to bring a stream up to a revision. Undefined when it gave no such answer: it failed, could not be reached or
+ * knows of no such thing. Never throws.
+ */
+export async function askToCatchUp(
+  lambda: LambdaClient,
+  invocation: Omit<Invocation, "records">,
+  upTo: StreamRevision,
+): Promise<CatchUpOutcome | undefined> {
+  const called = await call(lambda, { ...invocation, payload: encodeCatchUp(upTo) });
+  return called.outcome === "ran" ? catchUpAnswerSchema.safeParse(fromJson(called.answer)).data?.catchUp : undefined;
 }
 
 type Called =

@@ -5,7 +5,6 @@
 import { z } from "zod";
 import { formatPosition, parsePosition } from "../event-store/position.ts";
 import type { FailedAttempt } from "../quarantine/quarantine-record.ts";
-import type { CatchUpOutcome } from "./catch-up.ts";
 import { BatchFormatError, decodeBatch } from "./event-record.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 
@@ -56,10 +55,21 @@ export function encodeCatchUp({ stream, revision }: StreamRevision): string {
   return JSON.stringify({ catchUp: { stream, revision: revision.toString() } });
 }
 
+export const catchUpAnswerSchema = z.object({
+  catchUp: z.enum(["applied", "quarantined", "failed", "beyond-head", "outside-view"]),
+});
+
 /** The answer to a `catch-up`. */
-export interface CatchUpResponse {
-  readonly catchUp: CatchUpOutcome;
-}
+export type CatchUpResponse = Readonly<z.output<typeof catchUpAnswerSchema>>;
+
+/**
+ * - `applied`: the live rows hold all of the stream's events up to the revision.
+ * - `quarantined`: an event at or before it was given up, and the stream waits there.
+ * - `failed`: an event at or before it cannot be applied now.
+ * - `beyond-head`: the stream has no such event (yet).
+ * - `outside-view`: the view reads no streams of this category.
+ */
+export type CatchUpOutcome = CatchUpResponse["catchUp"];
 
 export const failureAnswerSchema = z.object({ failure: z.enum(["waiting", "failed"]) });
 

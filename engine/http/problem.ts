@@ -44,6 +44,11 @@ const known: Readonly<Record<string, (cause: Error) => HttpProblem>> = {
       errors: [{ field: "cursor", message: "is not from an earlier page of this query" }],
       cause,
     }),
+  VIEW_BEHIND: (cause) => new HttpProblem(503, "VIEW_BEHIND", cause.message, { headers: retryAfter, cause }),
+  STREAM_QUARANTINED: (cause) => new HttpProblem(503, "STREAM_QUARANTINED", cause.message, { cause }),
+  STREAM_OUTSIDE_VIEW: (cause) =>
+    notSeen("STREAM_OUTSIDE_VIEW", "names a stream that this query shows nothing of", cause),
+  REVISION_BEYOND_HEAD: (cause) => notSeen("REVISION_BEYOND_HEAD", "names an event that is not there", cause),
   STREAM_DELETED: (cause) => new HttpProblem(410, "STREAM_DELETED", "it was deleted for good", { cause }),
   APPEND_TOO_LARGE: (cause) =>
     new HttpProblem(413, "APPEND_TOO_LARGE", "the request leads to more data than one write can take: split it", {
@@ -52,6 +57,10 @@ const known: Readonly<Record<string, (cause: Error) => HttpProblem>> = {
   EVENT_NOT_UNDERSTOOD: (cause) =>
     new HttpProblem(500, "EVENT_NOT_UNDERSTOOD", "its history holds an event that this version cannot read", { cause }),
 };
+
+function notSeen(code: string, message: string, cause: Error): HttpProblem {
+  return new HttpProblem(400, code, cause.message, { errors: [{ field: "Tidemark-Seen", message }], cause });
+}
 
 function unavailable(code: string, what: string, cause: Error): HttpProblem {
   return new HttpProblem(503, code, `${what} does not answer: try again with the same request`, {

@@ -8,7 +8,9 @@ import { type Catalog, type Generation, liveGeneration } from "./catalog.ts";
 import { Cursor, CursorError, type QueryScope } from "./cursor.ts";
 import { isNamed, translated, ViewsUnavailableError } from "./dynamodb.ts";
 import { attributesOfItem, guardOfItem, type Item, keyOfRowItem, rowItemKey } from "./item.ts";
-import type { RowAttributes, RowKey } from "./projection.ts";
+import type { Guard } from "./guard.ts";
+import type { Projection, RowAttributes, RowKey } from "./projection.ts";
+import { guardKeyOf } from "./stream-keys.ts";
 
 /** How long a reader may go on with a generation after a swap; a table is removed no sooner than twice this. */
 export const readerCacheMs = 1_000;
@@ -59,6 +61,16 @@ export class ViewReader {
       const { Item } = await translated(this.#dynamodb.send(get));
       const row = Item === undefined ? undefined : rowOfItem(Item);
       return row === undefined ? undefined : { ...row, generation: id };
+    });
+  }
+
+  /** How far the live generation has seen a stream, read consistently; undefined before its first event. */
+  async guard(projection: Projection, stream: string): Promise<Guard | undefined> {
+    const key = guardKeyOf(projection, stream);
+    return this.#inGeneration(projection.name, undefined, async ({ table }) => {
+      const get = new GetItemCommand({ TableName: table, Key: key, ConsistentRead: true });
+      const { Item } = await translated(this.#dynamodb.send(get));
+      return guardOfItem(Item);
     });
   }
 
