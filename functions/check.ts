@@ -7,6 +7,7 @@ import { checkViews, refuseDrift, type ViewOutcome } from "../engine/consistency
 import { describeDifference, rowText } from "../engine/consistency/difference.ts";
 import { checkMetrics } from "../engine/consistency/metrics.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
+import { deploymentName } from "./deployment-name.ts";
 import { views } from "./dynamodb-connection.ts";
 import { eventStore } from "./event-store-connection.ts";
 import { functionLogger } from "./function-logger.ts";
@@ -36,7 +37,7 @@ interface CheckSummary {
 export const handler = async (event: unknown): Promise<CheckSummary> => {
   const toCheck = viewsOf(event).map((view) => ({ view, versions: versionsOf(view) }));
   const { dynamodb, catalog, quarantine, tablePrefix } = views();
-  const deployment = tablePrefix.replace(/-$/, "");
+  const deployment = deploymentName(tablePrefix);
   const outcomes: ViewOutcome[] = [];
   for await (const outcome of checkViews({ dynamodb, catalog, quarantine, eventStore: await eventStore() }, toCheck)) {
     logOutcome(outcome);

@@ -88,11 +88,14 @@ interface Predecessor {
   readonly isRead: boolean;
 }
 
-async function predecessorsOf(
-  client: EventStoreDBClient,
+async function predecessorsOf(client: EventStoreDBClient, settings: SubscriptionSettings): Promise<Predecessor[]> {
+  return predecessorsAmong(await listGroups(client), settings);
+}
+
+function predecessorsAmong(
+  groups: readonly PersistentSubscriptionToAllInfo[],
   { name, group }: SubscriptionSettings,
-): Promise<Predecessor[]> {
-  const groups = await listGroups(client);
+): Predecessor[] {
   return groups.flatMap(({ groupName, stats, connections }) => {
     const categories = categoriesOfGroup(name, groupName);
     if (categories === undefined || groupName === group) return [];
@@ -101,7 +104,20 @@ async function predecessorsOf(
   });
 }
 
-async function listGroups(client: EventStoreDBClient): Promise<PersistentSubscriptionToAllInfo[]> {
+/**
+ * Up to where all that the group is to deliver was acknowledged, to it or to its predecessors; undefined where nobody knows of
+ * any acknowledgement. A group that is missing is told of as it would be made now. `groups` are all that {@link listGroups} tells.
+ */
+export function acknowledgedTo(
+  groups: readonly PersistentSubscriptionToAllInfo[],
+  settings: SubscriptionSettings,
+): Position | undefined {
+  const own = groups.find(({ groupName }) => groupName === settings.group);
+  const startFrom = own?.settings.startFrom ?? startAfter(predecessorsAmong(groups, settings), settings);
+  return own?.stats.lastCheckpointedEventPosition ?? (typeof startFrom === "object" ? startFrom : undefined);
+}
+
+export async function listGroups(client: EventStoreDBClient): Promise<PersistentSubscriptionToAllInfo[]> {
   try {
     return await client.listPersistentSubscriptionsToAll();
   } catch (error) {

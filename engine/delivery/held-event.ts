@@ -9,6 +9,8 @@ export interface HeldEvent {
   readonly stream: string;
   readonly revision: bigint;
   readonly position: Position;
+  /** When the store took it in. */
+  readonly recordedAt: Date;
   readonly record: string;
   /** Of `record` in UTF-8. */
   readonly bytes: number;

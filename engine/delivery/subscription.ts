@@ -20,6 +20,7 @@ import { type InvocationOutcome, invokeFunction, reportFailure } from "./functio
 import { GroupConnection } from "./group-connection.ts";
 import type { HeldEvent } from "./held-event.ts";
 import { Lane } from "./lane.ts";
+import { MinuteRate } from "./minute-rate.ts";
 import { bufferSize, type SubscriptionSettings } from "./subscription-settings.ts";
 
 export interface SubscriptionContext {
@@ -29,12 +30,21 @@ export interface SubscriptionContext {
 }
 
 export interface SubscriptionStatus {
+  /** Of the trigger, and of the persistent subscription that it reads. */
+  readonly name: string;
   readonly group: string;
   readonly connected: boolean;
   /** Events that the store has given us and that are not acknowledged yet. */
   readonly held: number;
+  /** Those of them with which an invocation is under way. */
+  readonly inFlight: number;
   /** Those of them that wait for a retry, or behind one. */
   readonly waiting: number;
+  /** When the oldest of them was recorded, in ISO 8601; absent when none is held. */
+  readonly oldestHeldAt?: string;
+  /** Invocations, and events acknowledged, within the last minute. */
+  readonly batchesPerSecond: number;
+  readonly eventsPerSecond: number;
   /** Since the start of this subscription. */
   readonly acknowledged: number;
   readonly invocations: number;
@@ -57,6 +67,8 @@ export class Subscription {
   #connection: GroupConnection | undefined;
   #running: Promise<void> | undefined;
   #groupIsSettled = false;
+  readonly #batchRate = new MinuteRate();
+  readonly #eventRate = new MinuteRate();
   #acknowledged = 0;
   #invocations = 0;
   #failedInvocations = 0;
@@ -77,11 +89,22 @@ export class Subscription {
   }
 
   get status(): SubscriptionStatus {
+    let inFlight = 0;
+    let oldest: Date | undefined;
+    for (const held of this.#held.values()) {
+      if (held.inFlight) inFlight += 1;
+      if (oldest === undefined || held.recordedAt < oldest) oldest = held.recordedAt;
+    }
     return {
+      name: this.settings.name,
       group: this.settings.group,
       connected: this.#connection?.isOpen === true,
       held: this.#held.size,
+      inFlight,
       waiting: this.#lanes.reduce((sum, lane) => sum + lane.waiting, 0),
+      ...(oldest === undefined ? {} : { oldestHeldAt: oldest.toISOString() }),
+      batchesPerSecond: this.#batchRate.perSecond,
+      eventsPerSecond: this.#eventRate.perSecond,
       acknowledged: this.#acknowledged,
       invocations: this.#invocations,
       failedInvocations: this.#failedInvocations,
@@ -162,12 +185,13 @@ export class Subscription {
     }
     const record = encodeRecord(stored);
     const delivery = { connection, event: resolved };
-    const { stream, revision, position } = stored;
+    const { stream, revision, position, recordedAt } = stored;
     const fresh: HeldEvent = {
       item,
       stream,
       revision,
       position,
+      recordedAt,
       record,
       bytes: Buffer.byteLength(record),
       inFlight: false,
@@ -190,6 +214,7 @@ export class Subscription {
   async #invoke(batch: readonly HeldEvent[]): Promise<InvocationOutcome> {
     const { functionName, invocationTimeoutMs: timeoutMs } = this.settings;
     this.#invocations += 1;
+    this.#batchRate.add(1);
     const records = new Map(batch.map(({ item, record }) => [item, record]));
     const invocation = { functionName, timeoutMs, records, signal: this.#givingUp.signal };
     const outcome = await invokeFunction(this.#context.lambda, invocation);
@@ -226,6 +251,7 @@ export class Subscription {
     for (const [connection, acked] of byConnection) {
       connection.ack(acked);
       this.#acknowledged += acked.length;
+      this.#eventRate.add(acked.length);
     }
   }
 

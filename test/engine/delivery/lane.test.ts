@@ -26,6 +26,7 @@ const held = (item: string, bytes = 10): HeldEvent => ({
   position: startOfAll,
   record: "{}",
   bytes,
+  recordedAt: new Date(0),
   inFlight: false,
   delivery: undefined,
 });
