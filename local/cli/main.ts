@@ -33,7 +33,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     load: async () => (await import("../order-to-cash/command.ts")).orderToCashCommand(),
   },
   status: {
-    summary: "show the processes of a running system, and the orders that do not go on",
+    summary: "show the processes of a running system, how far its views are behind, and orders that do not go on",
     load: async () => (await import("../system/status-command.ts")).statusCommand(),
   },
 };

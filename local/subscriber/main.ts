@@ -1,12 +1,13 @@
 /**
  * The subscriber as a process of its own, for a container or one machine: `node local/subscriber/main.ts --port <port>`, with
  * the settings of the functions in the environment. `GET /health` on the port says how its subscriptions do: 200 when all are
- * connected, 503 when one is not. SIGINT and SIGTERM let invocations under way end.
+ * connected, 503 when one is not. Metrics of the same are written to standard output once a minute, unless `--no-metrics` is
+ * given. SIGINT and SIGTERM let invocations under way end.
  */
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { functionLogger } from "../../functions/function-logger.ts";
-import { subscriberOfDeployment } from "../../functions/subscriber-host.ts";
+import { metricsOfSubscriber, subscriberOfDeployment } from "../../functions/subscriber-host.ts";
 
 const graceMs = 2_000;
 
@@ -14,12 +15,16 @@ const { values } = parseArgs({
   options: {
     port: { type: "string", default: "3003" },
     host: { type: "string", default: "127.0.0.1" },
+    metrics: { type: "boolean", default: true },
   },
+  allowNegative: true,
 });
 
 const log = functionLogger("subscriber");
 const subscriber = await subscriberOfDeployment(log);
+const metrics = metricsOfSubscriber(subscriber);
 subscriber.start();
+if (values.metrics) metrics.start();
 
 const server = createServer((request, response) => {
   if (request.url !== "/health") {
@@ -39,6 +44,7 @@ const stop = async (): Promise<void> => {
   stopping = true;
   server.close();
   server.closeAllConnections();
+  metrics.stop();
   await subscriber.stop(graceMs);
   log.info("left all groups");
   process.exit(0);

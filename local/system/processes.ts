@@ -92,10 +92,12 @@ export function linkPackages(dataDirectory: string): void {
 }
 
 export function subscriberProcess(ports: SystemPorts): ProcessDefinition {
+  // Of metrics, which nobody reads here, only the log would grow.
+  const words = ["--port", ports.subscriber.toString(), "--no-metrics"];
   return {
     name: "subscriber",
     port: ports.subscriber,
-    command: [process.execPath, fileOf("local/subscriber/main.ts"), "--port", ports.subscriber.toString()],
+    command: [process.execPath, fileOf("local/subscriber/main.ts"), ...words],
     environment: functionEnvironment(ports),
     isReady: async () => (await fetch(`${endpointAt(ports.subscriber)}/health`)).ok,
   };

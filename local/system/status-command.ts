@@ -1,48 +1,90 @@
 /**
- * `tidemark status`: each process of a running system, whether it is there, and whether it answers; and the orders that do not
- * go on, with the reason.
+ * `tidemark status`: each process of a running system, whether it is there, and whether it answers; the orders that do not go
+ * on, with the reason; and how far views and processes are behind the log.
  */
 import type { Command } from "commander";
+import { command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
+import { watch } from "../cli/watch.ts";
 import { describeStalled } from "../order-to-cash/command.ts";
 import { type StalledProcess, stalledProcesses } from "../order-to-cash/stalled-processes.ts";
-import { command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
+import { type DeliveryStatus, deliveryStatus } from "./delivery-status.ts";
+import { deliveryTable } from "./delivery-table.ts";
 import { answers } from "./ports.ts";
 import { isAlive, readRunningSystem, type RunningSystem } from "./running-system.ts";
 
 /** A process that is stopped, hangs or is not up yet is there and does not answer. */
 type ProcessState = "running" | "not answering" | "ended";
 
-export function statusCommand(): Command {
-  return command("status", "Shows the processes of a running system.")
-    .addHelpText("after", "\nThe exit code is 1 unless all are running.")
-    .action(async ({ data, json }: CommonOptions) => {
-      await reportingErrors(json, () => status(data, json === true));
-    });
+interface StatusOptions extends CommonOptions {
+  readonly watch?: boolean;
 }
 
-async function status(data: string, json: boolean): Promise<void> {
-  const system = await readRunningSystem(data);
-  const { apiUrl, dataDirectory, processes } = system;
-  const stalled = await stalledOrders(system);
-  const seen = await Promise.all(
-    processes.map(async (process) => {
-      const state = await stateOf(process);
-      return { ...process, running: state === "running", state };
-    }),
-  );
-  if (!seen.every(({ running }) => running)) process.exitCode = exitCodes.failure;
-  if (json) {
-    console.log(JSON.stringify({ apiUrl, dataDirectory, processes: seen, orderToCash: stalled }));
-    return;
-  }
-  console.log(`${apiUrl}, data in ${dataDirectory}`);
-  for (const { name, pid, port, state } of seen) {
-    console.log(`  ${name.padEnd(12)} ${state.padEnd("not answering".length)}  pid ${pid}  port ${port}`);
-  }
-  console.log(`  ${"orders".padEnd(12)} ${describeOrders(stalled)}`);
+interface SystemStatus {
+  readonly apiUrl: string;
+  readonly dataDirectory: string;
+  readonly processes: readonly (RunningSystem["processes"][number] & {
+    readonly running: boolean;
+    readonly state: ProcessState;
+  })[];
+  readonly orderToCash: StalledOrders;
+  readonly delivery: DeliveryStatus;
 }
 
 type StalledOrders = { readonly stalled: readonly StalledProcess[] } | { readonly unknown: string };
+
+export function statusCommand(): Command {
+  return command("status", "Shows the processes of a running system, and how far its views are behind the log.")
+    .option("--watch", "show it again every second, until Ctrl-C")
+    .addHelpText(
+      "after",
+      "\nThe exit code is 1 unless all are running. docs/operations/lag.md says what the numbers mean.",
+    )
+    .action(async (options: StatusOptions) => {
+      await reportingErrors(options.json, () => show(options));
+    });
+}
+
+async function show({ data, json, watch: isWatched }: StatusOptions): Promise<void> {
+  const textOf = json === true ? (status: SystemStatus) => JSON.stringify(status) : describe;
+  const picture = async (): Promise<{ status: SystemStatus; text: string }> => {
+    const status = await systemStatus(await readRunningSystem(data));
+    return { status, text: textOf(status) };
+  };
+  if (isWatched === true) {
+    await watch(async () => (await picture()).text, { separator: json === true ? "" : "\n" });
+    return;
+  }
+  const { status, text } = await picture();
+  console.log(text);
+  if (!status.processes.every(({ running }) => running)) process.exitCode = exitCodes.failure;
+}
+
+async function systemStatus(system: RunningSystem): Promise<SystemStatus> {
+  const { apiUrl, dataDirectory } = system;
+  const [orderToCash, delivery, processes] = await Promise.all([
+    stalledOrders(system),
+    deliveryStatus(system),
+    Promise.all(
+      system.processes.map(async (process) => {
+        const state = await stateOf(process);
+        return { ...process, running: state === "running", state };
+      }),
+    ),
+  ]);
+  return { apiUrl, dataDirectory, processes, orderToCash, delivery };
+}
+
+function describe({ apiUrl, dataDirectory, processes, orderToCash, delivery }: SystemStatus): string {
+  return [
+    `${apiUrl}, data in ${dataDirectory}`,
+    ...processes.map(
+      ({ name, pid, port, state }) =>
+        `  ${name.padEnd(12)} ${state.padEnd("not answering".length)}  pid ${pid}  port ${port}`,
+    ),
+    `  ${"orders".padEnd(12)} ${describeOrders(orderToCash)}`,
+    ...deliveryTable(delivery).map((line) => `  ${line}`),
+  ].join("\n");
+}
 
 /** Told, not thrown: where the view cannot be read, the processes above say why. */
 async function stalledOrders(system: RunningSystem): Promise<StalledOrders> {

@@ -38,6 +38,18 @@ const statusSchema = z.object({
   orderToCash: z.object({ stalled: z.array(z.object({ orderId: z.string(), state: z.string(), reason: z.string() })) }),
 });
 
+const deliverySchema = z.object({
+  delivery: z.object({
+    subscriptions: z.array(
+      z.object({
+        name: z.string(),
+        lag: z.object({ events: z.int(), bound: z.string(), seconds: z.number() }),
+        subscriber: z.object({ connected: z.boolean(), batchesPerSecond: z.number() }).optional(),
+      }),
+    ),
+  }),
+});
+
 describe("an order on its way to cash", () => {
   let system: StartedSystem;
   let eventStore: EventStore;
@@ -231,6 +243,43 @@ describe("an order on its way to cash", () => {
       const { error } = z.object({ error: z.object({ code: z.string() }) }).parse(JSON.parse(stderr));
       expect({ exitCode, stdout, code: error.code }).toStrictEqual({ exitCode: 1, stdout: "", code });
     });
+  });
+
+  it("is told of as lag while nobody delivers its events, and no longer once somebody does", async () => {
+    const delivery = async () => {
+      const { stdout } = await system.tidemark("status", "--json");
+      const { subscriptions } = deliverySchema.parse(JSON.parse(stdout)).delivery;
+      return {
+        lag: Object.fromEntries(subscriptions.map(({ name, lag }) => [name, `${lag.bound} ${lag.events}`])),
+        ages: subscriptions.filter(({ lag }) => lag.seconds > 0).map(({ name }) => name),
+        told: subscriptions.filter(({ subscriber }) => subscriber?.connected === true).length,
+        batches: subscriptions.reduce((sum, { subscriber }) => sum + (subscriber?.batchesPerSecond ?? 0), 0),
+      };
+    };
+    const { lag: atFirst } = await delivery();
+    const none = Object.fromEntries(Object.keys(atFirst).map((name) => [name, "exact 0"]));
+    await until("nothing lags", async () => JSON.stringify((await delivery()).lag) === JSON.stringify(none));
+
+    const subscriber = await system.pidOf("subscriber");
+    process.kill(subscriber, "SIGSTOP");
+    try {
+      for (const orderId of ["late-1", "late-2", "late-3"])
+        await posted("/orders", { orderId, customerId: "STRANGER", lines });
+      const lagging = { "order-summary": "exact 3", "sales-by-month": "exact 3", "process-order-to-cash": "at most 3" };
+      expect(await delivery()).toStrictEqual({
+        lag: { ...none, ...lagging },
+        ages: Object.keys(lagging),
+        // A process that is stopped says nothing; the stores tell all the same.
+        told: 0,
+        batches: 0,
+      });
+    } finally {
+      process.kill(subscriber, "SIGCONT");
+    }
+    for (const orderId of ["late-1", "late-2", "late-3"]) await endsAs(orderId, "rejected");
+    await until("nothing lags", async () => JSON.stringify((await delivery()).lag) === JSON.stringify(none));
+    const { told, batches } = await delivery();
+    expect({ told, isBusy: batches > 0 }).toStrictEqual({ told: Object.keys(none).length, isBusy: true });
   });
 
   /** With time for two restarts of the functions on a busy machine. */

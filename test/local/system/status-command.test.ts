@@ -9,9 +9,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RunningSystem, RunningSystemFile } from "../../../local/system/running-system.ts";
-import { runTidemark } from "../../system/started-system.ts";
+import { z } from "zod";
+import { runTidemark, tidemark } from "../../system/started-system.ts";
 
 type Process = RunningSystem["processes"][number];
+
+const processesSchema = z.object({ processes: z.array(z.object({ name: z.string(), state: z.string() })) });
 
 const listeningScript = `
   const server = require("node:http").createServer((_, response) => response.end());
@@ -85,8 +88,9 @@ describe("tidemark status", () => {
         `http://127.0.0.1:3000, data in ${dataDirectory}`,
         `  web          running        pid ${web.pid}  port ${web.port}`,
         `  store        running        pid ${store.pid}  port ${store.port}`,
-        // There is no DynamoDB behind this system.
+        // There are no stores behind this system.
         expect.stringMatching(/^ {2}orders {7}not known: ./),
+        expect.stringMatching(/^ {2}delivery {5}not known: ./),
         "",
       ],
     });
@@ -109,10 +113,59 @@ describe("tidemark status", () => {
           { ...gone, running: false, state: "ended" },
         ],
         orderToCash: { unknown: expect.stringMatching(/./) as string },
+        delivery: { unknown: expect.stringMatching(/./) as string },
       },
     });
     expect((await runTidemark("status", "--data", dataDirectory)).stdout).toContain(
       `  halted       not answering  pid ${halted.pid}  port ${halted.port}\n`,
     );
+  });
+
+  describe("--watch", () => {
+    /** Runs it, and does something to it when it has printed so many lines. */
+    async function watched(lines: number, then: (child: ChildProcess) => unknown, ...words: readonly string[]) {
+      await runs(web, store);
+      const command = [tidemark, "status", "--watch", "--data", dataDirectory, ...words];
+      const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "pipe"] });
+      const output = { stdout: "", stderr: "" };
+      child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
+      child.stdout.on("data", (chunk: Buffer) => {
+        output.stdout += chunk.toString();
+        if (output.stdout.split("\n").length > lines) then(child);
+      });
+      const [code] = (await once(child, "close")) as [number | null];
+      return { code, ...output };
+    }
+
+    it("prints a block a second where there is no terminal, and ends with Ctrl-C as a shell expects it", async () => {
+      const { code, stdout, stderr } = await watched(8, (child) => child.kill("SIGINT"));
+      const [first, second] = stdout.split("\n\n");
+      expect({ code, stderr, second: second?.trimEnd() }).toStrictEqual({ code: 130, stderr: "", second: first });
+      expect(first).toContain(`  web          running        pid ${web.pid}  port ${web.port}\n`);
+    });
+
+    it("prints an object a line with --json, and ends with SIGTERM as a shell expects it", async () => {
+      const { code, stdout, stderr } = await watched(2, (child) => child.kill("SIGTERM"), "--json");
+      const documents = stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => processesSchema.parse(JSON.parse(line)));
+      const running = {
+        processes: [
+          { name: "web", state: "running" },
+          { name: "store", state: "running" },
+        ],
+      };
+      expect({ code, stderr, documents }).toStrictEqual({ code: 143, stderr: "", documents: [running, running] });
+    });
+
+    it("ends with 1 when the system does", async () => {
+      const { code, stdout, stderr } = await watched(1, () => rm(join(dataDirectory, "system.json")), "--json");
+      expect({ code, lines: stdout.trimEnd().split("\n").length, error: JSON.parse(stderr) as unknown }).toMatchObject({
+        code: 1,
+        lines: 1,
+        error: { error: { code: "SYSTEM_NOT_RUNNING" } },
+      });
+    });
   });
 });
