@@ -36,12 +36,16 @@ export const viewSettings = z.object({
   TABLE_PREFIX: prefix,
 });
 
+export const functionNameSettings = z.object({
+  /** What every function's name begins with, its last dash included. */
+  FUNCTION_PREFIX: prefix,
+});
+
 export const invocationSettings = z.object({
   AWS_REGION: region,
   /** Only on one machine. */
   LAMBDA_ENDPOINT: z.url().optional(),
-  /** What every function's name begins with, its last dash included. */
-  FUNCTION_PREFIX: prefix,
+  ...functionNameSettings.shape,
 });
 
 export const logSettings = z.object({

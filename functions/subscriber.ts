@@ -6,7 +6,7 @@ import type { Context } from "aws-lambda";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SubscriptionStatus } from "../engine/delivery/subscription.ts";
 import { functionLogger } from "./function-logger.ts";
-import { subscriberOfDeployment } from "./subscriber-host.ts";
+import { metricsOfSubscriber, subscriberOfDeployment } from "./subscriber-host.ts";
 
 const log = functionLogger("subscriber");
 
@@ -18,8 +18,11 @@ export const handler = async (
   context: Pick<Context, "getRemainingTimeInMillis">,
 ): Promise<{ subscriptions: readonly SubscriptionStatus[] }> => {
   const subscriber = await subscriberOfDeployment(log);
+  const metrics = metricsOfSubscriber(subscriber);
   subscriber.start();
+  metrics.start();
   await sleep(Math.max(0, context.getRemainingTimeInMillis() - 2 * farewellMs));
+  metrics.stop();
   await subscriber.stop(farewellMs);
   log.info({ subscriptions: subscriber.status }, "left all groups");
   return { subscriptions: subscriber.status };

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { lagMetrics } from "../../engine/delivery/lag-metrics.ts";
+import { metricNamespace } from "../../engine/metrics/embedded-metrics.ts";
+import { triggers } from "../../functions/subscriptions.ts";
 import { functionsOf, type Template, templateWith } from "./packaged-copy.ts";
 
 const alarmSchema = z.object({
@@ -12,11 +15,11 @@ const alarmSchema = z.object({
   AlarmActions: z.array(z.unknown()),
   Namespace: z.string(),
   MetricName: z.string(),
-  Dimensions: z.array(z.object({ Name: z.literal("FunctionName"), Value: z.string() })).default([]),
-  Statistic: z.literal("Sum"),
+  Dimensions: z.array(z.object({ Name: z.string(), Value: z.string() })).default([]),
+  Statistic: z.enum(["Sum", "Minimum", "Maximum"]),
   Period: z.int().multipleOf(60),
   EvaluationPeriods: z.int(),
-  Threshold: z.literal(1),
+  Threshold: z.int(),
   ComparisonOperator: z.string(),
   TreatMissingData: z.string(),
 });
@@ -29,7 +32,7 @@ const filterSchema = z.object({
 
 const scheduleSchema = z.object({ schedule: z.union([z.string(), z.object({ rate: z.string() })]) });
 
-const seconds: Readonly<Record<string, number>> = { minutes: 60, day: 86_400 };
+const seconds: Readonly<Record<string, number>> = { minute: 60, minutes: 60, day: 86_400 };
 
 /** Seconds between two runs of each function that has a schedule. */
 async function schedules(): Promise<ReadonlyMap<string, number>> {
@@ -63,6 +66,14 @@ describe("the alarms", () => {
   const alarm = (name: string): z.output<typeof alarmSchema> | undefined =>
     alarms().find(({ AlarmName }) => AlarmName === `tidemark-dev-${name}`);
 
+  const deployment = { Name: "Deployment", Value: "tidemark-dev" };
+  const measures = triggers((name) => `tidemark-dev-${name}`).map(({ name, view }) =>
+    view === undefined ? { Name: "Function", Value: name } : { Name: "View", Value: view.name },
+  );
+  /** On what the function `lag` writes, and not on what Lambda or a log's filter counts. */
+  const isOnLag = ({ MetricName }: { MetricName: string }): boolean =>
+    MetricName === "LagSeconds" || MetricName === "MeasuredSubscriptions";
+
   it("are told to a topic whose ARN the stack puts out", () => {
     expect(template.Resources["AlarmTopic"]).toMatchObject({
       Type: "AWS::SNS::Topic",
@@ -79,7 +90,15 @@ describe("the alarms", () => {
       .map(({ Dimensions: [dimension] }) => dimension?.Value.replace("tidemark-dev-", ""));
     const projectors = [...functionsOf(template).keys()].filter((name) => name.startsWith("project-"));
     expect(projectors.length).toBeGreaterThan(0);
-    const others = ["check", "fire-deadlines", "process-order-to-cash", "replay", "subscriber", "write-snapshots"];
+    const others = [
+      "check",
+      "fire-deadlines",
+      "lag",
+      "process-order-to-cash",
+      "replay",
+      "subscriber",
+      "write-snapshots",
+    ];
     expect(watched.sort()).toStrictEqual([...projectors, ...others].sort());
   });
 
@@ -89,7 +108,9 @@ describe("the alarms", () => {
       MetricNamespace,
       MetricName,
     ]);
-    for (const { AlarmName, Namespace, MetricName, Dimensions } of alarms()) {
+    for (const { AlarmName, Namespace, MetricName, Dimensions, Statistic, Threshold } of alarms()) {
+      if (isOnLag({ MetricName })) continue;
+      expect([AlarmName, Statistic, Threshold]).toStrictEqual([AlarmName, "Sum", 1]);
       if (Namespace === "AWS/Lambda") {
         const names = Dimensions.map(({ Value }) => Value.replace("tidemark-dev-", ""));
         const deployed = names.filter((name) => functionsOf(template).has(name));
@@ -104,9 +125,50 @@ describe("the alarms", () => {
       expect(template.Resources[LogGroupName.Ref]?.Type).toBe("AWS::Logs::LogGroup");
   });
 
+  it("tell of each view and process that it is late, by the metric that its lag is written as", () => {
+    const late = alarms().filter(({ MetricName }) => MetricName === "LagSeconds");
+    const rule = {
+      Namespace: metricNamespace,
+      Statistic: "Minimum",
+      Period: 300,
+      EvaluationPeriods: 1,
+      Threshold: 120,
+    };
+    expect(late).toMatchObject(
+      measures.map((measured) => ({
+        ...rule,
+        AlarmName: `tidemark-dev-${measured.Value}-late`,
+        Dimensions: [deployment, measured],
+        ComparisonOperator: "GreaterThanOrEqualToThreshold",
+        TreatMissingData: "ignore",
+      })),
+    );
+    const oldestAt = new Date(0);
+    const written = triggers((name) => name).map(({ name, view, settings: { group } }) => {
+      const named = view === undefined ? {} : { view: view.name };
+      const outcome = { lag: { events: 1, bound: "exact", oldestAt } } as const;
+      return lagMetrics("tidemark-dev", name, { group, ...named, outcome }, new Date(120_000)) ?? "{}";
+    });
+    expect(written.map((document): unknown => JSON.parse(document))).toMatchObject(
+      measures.map(({ Name, Value }) => ({ Deployment: "tidemark-dev", [Name]: Value, LagSeconds: 120 })),
+    );
+  });
+
+  it("tell when the lag of only one of them is not measured, silence included", () => {
+    expect(alarm("lag-not-measured")).toMatchObject({
+      Namespace: metricNamespace,
+      MetricName: "MeasuredSubscriptions",
+      Dimensions: [deployment],
+      Statistic: "Maximum",
+      Threshold: measures.length,
+      ComparisonOperator: "LessThanThreshold",
+      TreatMissingData: "breaching",
+    });
+  });
+
   it("look back over a whole interval of the schedule and a whole run, whose numbers arrive when it has ended", async () => {
     const intervals = await schedules();
-    expect([...intervals.keys()].sort()).toStrictEqual(["check", "fire-deadlines", "replay", "subscriber"]);
+    expect([...intervals.keys()].sort()).toStrictEqual(["check", "fire-deadlines", "lag", "replay", "subscriber"]);
     for (const { AlarmName, Dimensions, MetricName, Period, EvaluationPeriods } of alarms()) {
       const name = Dimensions[0]?.Value.replace("tidemark-dev-", "") ?? "";
       const interval = intervals.get(name);
@@ -184,6 +246,7 @@ describe("the alarms of a stage whose subscriber is a container and whose operat
     const rules = Object.values(template.Resources).filter(({ Type }) => Type === "AWS::Events::Rule");
     expect(rules.map(({ Properties }) => Properties["State"]).sort()).toStrictEqual([
       "DISABLED",
+      "ENABLED",
       "ENABLED",
       "ENABLED",
       "ENABLED",

@@ -112,6 +112,7 @@ const rights: Readonly<Record<string, readonly string[]>> = {
     ...readCatalog,
     ...on(table("quarantine"), "GetItem", "Query"),
   ],
+  lag: [...eventStore, ...on(table("*-v*"), "BatchGetItem"), ...readCatalog],
 };
 
 /** What every function may: write its own log, and traces. */
