@@ -19,7 +19,7 @@ import { notApplied } from "./view-lag.ts";
 export interface LagContext {
   readonly eventStore: EventStore;
   readonly dynamodb: DynamoDBClient;
-  readonly catalog: Catalog;
+  readonly catalog: Pick<Catalog, "read">;
 }
 
 /** A subscription whose lag is wanted. */
@@ -56,12 +56,24 @@ export interface LagReport {
 }
 
 export interface LagOptions {
-  /** Most events that are read behind one checkpoint. 20,000 unless set. */
+  /** Most events that are read behind one checkpoint, and ten times as many where none of them lags. 20,000 unless set. */
   readonly eventsRead?: number;
 }
 
 const defaultEventsRead = 20_000;
+/** Of so many events each, as long as nothing is found that lags: to stop there would tell that all is well. */
+const mostReads = 10;
 const answerMs = 5_000;
+
+/** So many events behind a checkpoint all are applied, and how it stands with those after them nobody has looked. */
+export class LagNotFoundError extends Error {
+  readonly code = "LAG_NOT_FOUND";
+  override readonly name = "LagNotFoundError";
+
+  constructor(events: number) {
+    super(`${events} events behind the checkpoint are applied, and more were not read: wait until it has moved on`);
+  }
+}
 
 /** What a person wants to know of {@link Lag.oldestAt}: 0 without lag, and never negative, whatever the clocks say. */
 export function lagSeconds({ oldestAt }: Pick<Lag, "oldestAt">, now: Date): number {
@@ -82,24 +94,46 @@ export async function measureLag(
 ): Promise<LagReport[]> {
   const { eventStore } = context;
   const groups = await groupsOf(eventStore);
-  const checkpointOf = ({ settings }: LagTarget): Position => acknowledgedTo(groups, settings) ?? startOfAll;
   const tail = await eventStore.tail();
   const categories = new Set(targets.flatMap(({ settings }) => settings.categories));
 
-  const reports = new Map<LagTarget, Promise<LagReport>>();
-  let left = [...targets].sort((one, other) => comparePositions(checkpointOf(one), checkpointOf(other)));
-  for (let first = left.at(0); first !== undefined; first = left.at(0)) {
-    const from = checkpointOf(first);
-    const stretch = await readStretch(eventStore, { after: from, tail, eventsRead, categories });
-    const isTold = (target: LagTarget): boolean =>
-      stretch.reachesTail || comparePositions(checkpointOf(target), from) === 0;
-    for (const target of left.filter(isTold)) {
-      const owed = stretch.events.filter(({ position }) => isOwed(position, checkpointOf(target)));
-      reports.set(target, lagReport(context, target, { ...stretch, events: owed }));
+  const reports = new Map<LagTarget, LagReport>();
+  let left = targets.map((target): Untold => {
+    return { target, after: acknowledgedTo(groups, target.settings) ?? startOfAll, reads: 0 };
+  });
+  for (let first = furthestBehind(left); first !== undefined; first = furthestBehind(left)) {
+    const { after } = first;
+    const stretch = await readStretch(eventStore, { after, tail, eventsRead, categories });
+    const isCovered = (each: Untold): boolean => stretch.end === undefined || comparePositions(each.after, after) === 0;
+    const covered = left.filter(isCovered);
+    left = left.filter((each) => !isCovered(each));
+    const found = await Promise.all(
+      covered.map(async (each) => ({ each, report: await lagReport(context, each, stretch) })),
+    );
+    for (const { each, report } of found) {
+      const reads = each.reads + 1;
+      if (stretch.end === undefined || !isWithoutLag(report)) reports.set(each.target, report);
+      else if (reads < mostReads) left.push({ ...each, after: stretch.end, reads });
+      else reports.set(each.target, { ...report, outcome: { error: new LagNotFoundError(reads * eventsRead) } });
     }
-    left = left.filter((target) => !isTold(target));
   }
-  return Promise.all(targets.flatMap((target) => reports.get(target) ?? []));
+  return targets.flatMap((target) => reports.get(target) ?? []);
+}
+
+/** A target whose lag is still looked for, among the events after this position. */
+interface Untold {
+  readonly target: LagTarget;
+  readonly after: Position;
+  /** How often it was looked for in vain. */
+  readonly reads: number;
+}
+
+function furthestBehind(left: readonly Untold[]): Untold | undefined {
+  return left.toSorted((one, other) => comparePositions(one.after, other.after)).at(0);
+}
+
+function isWithoutLag({ outcome }: LagReport): boolean {
+  return "lag" in outcome && outcome.lag.events === 0;
 }
 
 async function groupsOf({ client }: EventStore): ReturnType<typeof listGroups> {
@@ -111,24 +145,20 @@ async function groupsOf({ client }: EventStore): ReturnType<typeof listGroups> {
   }
 }
 
-/** The start of the log is no event that was acknowledged: the first event of all may bear its very position. */
-function isOwed(position: Position, checkpoint: Position): boolean {
-  return comparePositions(checkpoint, startOfAll) === 0 || isAfter(position, checkpoint);
-}
-
-async function lagReport(context: LagContext, target: LagTarget, stretch: Stretch): Promise<LagReport> {
+async function lagReport(context: LagContext, { target, after }: Untold, stretch: Stretch): Promise<LagReport> {
   const { settings, view } = target;
   const { group } = settings;
+  const isWhole = stretch.end === undefined;
+  const owed = stretch.events.filter(({ position }) => isAfter(position, after));
   if (view === undefined) {
-    const events = stretch.events.filter(isFor(settings));
-    const bound = !stretch.reachesTail ? "about" : events.length === 0 ? "exact" : "at most";
+    const events = owed.filter(isFor(settings));
+    const bound = !isWhole ? "about" : events.length === 0 ? "exact" : "at most";
     return { group, outcome: { lag: lagOf(events, bound) } };
   }
   try {
-    const { events, generation } = await notApplied(context, view, stretch.events);
-    const bound = stretch.reachesTail ? "exact" : "at least";
+    const { events, generation } = await notApplied(context, view, owed);
     const made = generation === undefined ? {} : { generation: { id: generation.id, version: generation.version } };
-    return { group, view: view.name, ...made, outcome: { lag: lagOf(events, bound) } };
+    return { group, view: view.name, ...made, outcome: { lag: lagOf(events, isWhole ? "exact" : "at least") } };
   } catch (error) {
     return { group, view: view.name, outcome: { error } };
   }

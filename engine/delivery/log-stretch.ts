@@ -1,7 +1,7 @@
 /** A stretch of `$all`: what it says of some categories' streams, without the events' data, and bounded. */
 import { roundsOfAll } from "../consistency/rounds-of-all.ts";
 import type { EventStore } from "../event-store/event-store.ts";
-import { comparePositions, type Position, startOfAll } from "../event-store/position.ts";
+import { comparePositions, type Position } from "../event-store/position.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 
 export type NotedEvent = Pick<StoredEvent, "stream" | "revision" | "position" | "type" | "metadata" | "recordedAt">;
@@ -9,12 +9,12 @@ export type NotedEvent = Pick<StoredEvent, "stream" | "revision" | "position" | 
 export interface Stretch {
   /** In the order of the log. */
   readonly events: readonly NotedEvent[];
-  /** Whether it goes to the tail; otherwise it ends at its limit. */
-  readonly reachesTail: boolean;
+  /** Where it ends at its limit; absent where it goes to the tail. */
+  readonly end?: Position;
 }
 
 export interface StretchOptions {
-  /** Of an event that is not wanted any more; the start of the log for all. */
+  /** Of an event that is not wanted any more. */
   readonly after: Position;
   readonly tail: Position;
   /** Most events that are read, whatever is kept of them. */
@@ -29,19 +29,18 @@ export async function readStretch(
   eventStore: EventStore,
   { after, tail, eventsRead, categories }: StretchOptions,
 ): Promise<Stretch> {
-  const isAtStart = comparePositions(after, startOfAll) === 0;
   const size = Math.min(eventsAtOnce, eventsRead);
   const events: NotedEvent[] = [];
   let read = 0;
-  for await (const round of roundsOfAll(eventStore, isAtStart ? undefined : after, tail, size)) {
+  for await (const round of roundsOfAll(eventStore, after, tail, size)) {
     for (const event of round) if (isOf(categories, event)) events.push(noted(event));
     read += round.length;
     const last = round.at(-1);
     if (read >= eventsRead && last !== undefined && comparePositions(last.position, tail) < 0) {
-      return { events, reachesTail: false };
+      return { events, end: last.position };
     }
   }
-  return { events, reachesTail: true };
+  return { events };
 }
 
 function isOf(categories: ReadonlySet<string>, event: StoredEvent): boolean {

@@ -19,7 +19,7 @@ export interface NotApplied {
 
 /** Throws VersionNotDeployedError, {@link LiveTableMissingError} and ViewsUnavailableError. */
 export async function notApplied(
-  { dynamodb, catalog }: { readonly dynamodb: DynamoDBClient; readonly catalog: Catalog },
+  { dynamodb, catalog }: { readonly dynamodb: DynamoDBClient; readonly catalog: Pick<Catalog, "read"> },
   { name, versions }: { readonly name: string; readonly versions: readonly [Projection, ...Projection[]] },
   events: readonly NotedEvent[],
 ): Promise<NotApplied> {

@@ -270,6 +270,32 @@ describe("the lag", () => {
     await consumed.consumer.unsubscribe();
   });
 
+  it("is looked for behind what is applied and not acknowledged, and not taken for none where that has no end", async () => {
+    const view = await stores.view("shared");
+    await view.append("a", opened, ...Array.from({ length: 40 }, (_, index) => moved(index)));
+    await view.deliver();
+    await view.append("late", opened);
+    const reads = (await eventsBefore(view)) + 42;
+    const [found] = await measured(view, [targetOf(view)], Math.ceil(reads / 9));
+    expect(found?.outcome).toStrictEqual({ lag: await behind(view, 1, 41) });
+    const [given] = await measured(view, [targetOf(view)], 2);
+    expect(given?.outcome).toMatchObject({ error: { code: "LAG_NOT_FOUND" } });
+  });
+
+  it("is told by the generation that is live now, when the one before was removed between catalog and guards", async () => {
+    const view = await stores.view("shared");
+    await view.append("a", opened, moved(1));
+    const { name } = view.projection;
+    const before = await view.catalog.read(name);
+    const { id, version } = await view.goLive("g2");
+    await view.deliver((await view.events()).slice(0, 1));
+    await stores.dynamodb.send(new DeleteTableCommand({ TableName: `${name}-g1` }));
+    const seen = [before];
+    const catalog = { read: async (asked: string) => seen.pop() ?? view.catalog.read(asked) };
+    const [report] = await measureLag({ ...contextOf(view), catalog }, [targetOf(view)]);
+    expect(report).toMatchObject({ generation: { id, version }, outcome: { lag: await behind(view, 1, 1) } });
+  });
+
   it("of one view that cannot be told says why, and keeps no other from being told", async () => {
     const [broken, undeployed, sound] = [
       await stores.view("shared"),

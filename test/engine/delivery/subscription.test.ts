@@ -8,7 +8,7 @@ import { Subscriber } from "../../../engine/delivery/subscriber.ts";
 import { Subscription } from "../../../engine/delivery/subscription.ts";
 import { subscriptionSettings, type SubscriptionSettings } from "../../../engine/delivery/subscription-settings.ts";
 import { CuttingProxy } from "../commands/cutting-proxy.ts";
-import { useEventStore } from "../../local/eventstoredb/event-store-for-test.ts";
+import { collect, eventOf, useEventStore } from "../../local/eventstoredb/event-store-for-test.ts";
 import { type FunctionForTest, InvokeApi, succeeds } from "./invoke-api.ts";
 
 const log = pino({ level: "silent" });
@@ -182,16 +182,29 @@ describe("a subscription", () => {
     await append(category, 10, 100);
     let release = (): void => undefined;
     const gate = new Promise<void>((resolve) => (release = resolve));
-    const { effects } = noting(async () => {
+    let away = 0;
+    const { effects } = noting(async (events) => {
+      away += events.length;
       await gate;
       return { failed: [] };
     });
     const subscription = started(settingsFor(category, { batchSize: 10, parallelizationFactor: 2 }));
     await expect.poll(() => subscription.status.held).toBe(40);
     await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(subscription.status.held).toBe(40);
+    const [oldest] = await collect(store.client.readStream(`${category}-0`, { maxCount: 1 }));
+    const { name, group } = settingsFor(category);
+    const { batchesPerSecond, ...slow } = subscription.status;
+    expect({ ...slow, isCounted: batchesPerSecond > 0 }).toStrictEqual({
+      ...{ name, group, connected: true, isCounted: true },
+      // All that it holds is of one stream, which is in one lane.
+      ...{ held: 40, inFlight: away, waiting: 0, oldestHeldAt: eventOf(oldest ?? {}).created.toISOString() },
+      ...{ eventsPerSecond: 0, acknowledged: 0, invocations: 1, failedInvocations: 0 },
+    });
     release();
     await expect.poll(() => sorted(effects).length).toBe(1_000);
+    await expect.poll(() => subscription.status).toMatchObject({ held: 0, inFlight: 0, acknowledged: 1_000 });
+    expect(subscription.status).not.toHaveProperty("oldestHeldAt");
+    expect(subscription.status.eventsPerSecond).toBeGreaterThan(0);
   });
 
   it("loses nothing when the function crashes, hangs up, answers nonsense or cannot be reached", async () => {
