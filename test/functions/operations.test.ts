@@ -1,6 +1,6 @@
 /** The functions that keep, prepare and rebuild the views, on real servers, in the order in which a deployment meets them. */
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { z } from "zod";
 import { encodePayload, encodeRecord } from "../../engine/delivery/event-record.ts";
 import { EventStore } from "../../engine/event-store/event-store.ts";
@@ -25,6 +25,11 @@ const viewsOfOrders = viewNames.filter((view) => categoriesOf(versionsOf(view)[0
 /** The context of an invocation that has so long to go. */
 const remaining = (milliseconds: number) => ({ getRemainingTimeInMillis: () => milliseconds });
 const plenty = remaining(120_000);
+
+const metricSchema = z.object({
+  ...{ Deployment: z.string(), Subscription: z.string() },
+  ...{ Connected: z.int(), Held: z.int(), Acknowledged: z.int() },
+});
 
 const responseSchema = z.object({ batchItemFailures: z.array(z.unknown()) });
 
@@ -177,7 +182,10 @@ describe("the operations of a deployment", () => {
       for (const { stream } of events) invoked.set(stream, (invoked.get(stream) ?? 0) + 1);
       return { failed: [] };
     });
+    const written: string[] = [];
+    const output = vi.spyOn(process.stdout, "write").mockImplementation((text) => written.push(String(text)) > 0);
     const { subscriptions } = await functions.subscriber({}, remaining(33_000));
+    output.mockRestore();
     const ended = { connected: false, held: 0, waiting: 0, acknowledged: 3, failedInvocations: 0 };
     expect(subscriptions).toMatchObject([
       ...viewNames.map((view) => ({
@@ -188,6 +196,15 @@ describe("the operations of a deployment", () => {
       { group: "tidemark-test-process-order-to-cash.invoice.order.shipment", ...ended },
       { group: "tidemark-test-write-snapshots.customer", ...ended, acknowledged: 0 },
     ]);
+    // And tells so as metrics.
+    expect(written.map((line) => metricSchema.parse(JSON.parse(line)))).toStrictEqual(
+      [...viewNames.map((view) => `project-${view}`), "process-order-to-cash", "write-snapshots"].map(
+        (Subscription, index) => ({
+          ...{ Deployment: "tidemark-test", Subscription, Connected: 1, Held: 0 },
+          Acknowledged: subscriptions[index]?.acknowledged,
+        }),
+      ),
+    );
     // Once for each view of orders, and for the process.
     const times = viewsOfOrders.length + 1;
     expect([...invoked]).toStrictEqual([
