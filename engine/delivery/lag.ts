@@ -1,7 +1,7 @@
 /**
  * How far functions are behind the log, told by data and not by what a subscriber believes, so that it is right when no
- * subscriber lives. What stands before a group's checkpoint was acknowledged and so has had its effect; the events from there
- * to the leader's tail are held against the guards of the live generation. Reads only.
+ * subscriber lives. What stands before a group's checkpoint was acknowledged and so has had its effect, or is in quarantine; the
+ * events from there to the leader's tail are held against the guards of the live generation. Reads only.
  */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { EventStore } from "../event-store/event-store.ts";
