@@ -13,6 +13,7 @@ export default defineConfig({
       "test/engine/replay/crash.test.ts",
       "test/bench/bench.test.ts",
       "test/local/eventstoredb/kills.test.ts",
+      "test/simulation/removed-guards.test.ts",
       "test/system/northwind.test.ts",
       "test/system/order-to-cash.test.ts",
     ],
