@@ -84,14 +84,14 @@ export const removedGuards: readonly RemovedGuard[] = [
   {
     name: "what fails in a generation beside the live one is reported",
     file: "engine/delivery/project-batch.ts",
-    text: "else failures.push(...found);",
+    text: "else failures.push(...(await this.#stillFailing(generation, found, events)));",
     without: "",
   },
   {
     name: "what fails in the live generation is reported",
     file: "engine/delivery/project-batch.ts",
-    text: "const failures = [...(inLive ?? [])];",
-    without: "const failures: StreamFailure[] = [];",
+    text: "if (live !== undefined) failures.push(...(await this.#stillFailing(live, inLive?.failures ?? [], events)));",
+    without: "",
   },
   {
     name: "an invocation that failed acknowledges nothing",

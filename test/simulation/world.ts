@@ -7,6 +7,8 @@ import { type SubscriptionSettings, subscriptionSettings } from "../../engine/de
 import { EventStore } from "../../engine/event-store/event-store.ts";
 import { startOfAll } from "../../engine/event-store/position.ts";
 import { createLogger } from "../../engine/http/logger.ts";
+import { Quarantine, quarantineTable } from "../../engine/quarantine/quarantine.ts";
+import { retryLimitsSchema } from "../../engine/quarantine/retry-limits.ts";
 import { Replay } from "../../engine/replay/replay.ts";
 import type { ReplayContext, ReplaySettings } from "../../engine/replay/replay-context.ts";
 import { Catalog } from "../../engine/views/catalog.ts";
@@ -106,13 +108,15 @@ export class World {
     const faults = new Faults(seededRandom(seed ^ 0x2545f491), intensity, (what) => trace.note(what));
     const store = await StoreService.start({ faults, trace }, () => time.now);
     const world = new World(options, trace, faults, seededRandom(seed ^ 0x6c078965), store);
-    world.dynamodb.tables.execute("CreateTable", {
-      TableName: catalogTable,
-      KeySchema: [
-        { AttributeName: "pk", KeyType: "HASH" },
-        { AttributeName: "sk", KeyType: "RANGE" },
-      ],
-    });
+    for (const TableName of [catalogTable, quarantineTable("")]) {
+      world.dynamodb.tables.execute("CreateTable", {
+        TableName,
+        KeySchema: [
+          { AttributeName: "pk", KeyType: "HASH" },
+          { AttributeName: "sk", KeyType: "RANGE" },
+        ],
+      });
+    }
     const process = world.process("deployment");
     for (const projection of options.projections) await world.#prepare(world.#viewsOf(process), projection);
     return world;
@@ -192,7 +196,12 @@ export class World {
   #functionCode(name: string, process: SimulatedProcess): (payload: unknown) => ReturnType<typeof projectBatch> {
     const projection = this.projections.find((candidate) => settingsOf(candidate).functionName === name);
     if (projection === undefined) throw new Error(`there is no function ${name}`);
-    const context = { ...this.#viewsOf(process), eventStore: this.eventStore(process), log: silent };
+    const context = {
+      ...this.#viewsOf(process),
+      eventStore: this.eventStore(process),
+      limits: retryLimitsSchema.parse({}),
+      log: silent,
+    };
     return async (payload) => {
       const events = decodeBatch(payload);
       const response = await projectBatch(context, [projection], events);
@@ -203,13 +212,18 @@ export class World {
 
   #viewsOf(process: SimulatedProcess): Views {
     const dynamodb = this.dynamodb.connect(process);
-    return { dynamodb, catalog: new Catalog(dynamodb, catalogTable) };
+    return {
+      dynamodb,
+      catalog: new Catalog(dynamodb, catalogTable),
+      quarantine: new Quarantine(dynamodb, quarantineTable("")),
+    };
   }
 }
 
 interface Views {
   readonly dynamodb: DynamoDBClient;
   readonly catalog: Catalog;
+  readonly quarantine: Quarantine;
 }
 
 const known = new Map<Projection, SubscriptionSettings>();
