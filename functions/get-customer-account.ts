@@ -10,12 +10,14 @@ import { pathParameters } from "../engine/http/parameters.ts";
 import { HttpProblem } from "../engine/http/problem.ts";
 import { queryAnswer } from "../engine/http/query-answer.ts";
 import { accountKey, customerAccount } from "../projections/customer-account.ts";
+import { atLeastSeen } from "./at-least-seen.ts";
 import { accountRepresentation } from "./account-representation.ts";
 import { views } from "./dynamodb-connection.ts";
 import { functionLogger } from "./function-logger.ts";
 
 export const handler = httpFunction(functionLogger("get-customer-account"))
   .use(pathParameters(z.strictObject({ customerId: customerIdSchema })))
+  .use(atLeastSeen(customerAccount))
   .use(conditionalRequest())
   .handler(async ({ path: { customerId } }) => {
     const row = await views().reader.get(customerAccount.name, accountKey(customerId));

@@ -10,12 +10,14 @@ import { pathParameters } from "../engine/http/parameters.ts";
 import { HttpProblem } from "../engine/http/problem.ts";
 import { queryAnswer } from "../engine/http/query-answer.ts";
 import { orderToCash } from "../projections/order-to-cash.ts";
+import { atLeastSeen } from "./at-least-seen.ts";
 import { views } from "./dynamodb-connection.ts";
 import { functionLogger } from "./function-logger.ts";
 import { processRepresentation } from "./process-representation.ts";
 
 export const handler = httpFunction(functionLogger("get-order-to-cash"))
   .use(pathParameters(z.strictObject({ orderId: orderIdSchema })))
+  .use(atLeastSeen(orderToCash))
   .use(conditionalRequest())
   .handler(async ({ path: { orderId } }) => {
     const row = await views().reader.get(orderToCash.name, orderToCash.rowOf(orderId));

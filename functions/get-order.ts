@@ -7,12 +7,14 @@ import { pathParameters } from "../engine/http/parameters.ts";
 import { HttpProblem } from "../engine/http/problem.ts";
 import { queryAnswer } from "../engine/http/query-answer.ts";
 import { orderSummary } from "../projections/order-summary.ts";
+import { atLeastSeen } from "./at-least-seen.ts";
 import { views } from "./dynamodb-connection.ts";
 import { functionLogger } from "./function-logger.ts";
 import { orderRepresentation } from "./order-representation.ts";
 
 export const handler = httpFunction(functionLogger("get-order"))
   .use(pathParameters(z.strictObject({ orderId: orderIdSchema })))
+  .use(atLeastSeen(orderSummary))
   .use(conditionalRequest())
   .handler(async ({ path: { orderId } }) => {
     const row = await views().reader.get(orderSummary.name, orderSummary.rowOf(orderId));

@@ -8,6 +8,7 @@ import { conditionalRequest } from "../engine/http/conditional-request.ts";
 import { httpFunction } from "../engine/http/http-function.ts";
 import { pathParameters, queryParameters } from "../engine/http/parameters.ts";
 import { ordersByCustomer } from "../projections/orders-by-customer.ts";
+import { atLeastSeen } from "./at-least-seen.ts";
 import { functionLogger } from "./function-logger.ts";
 import { represented } from "./representation.ts";
 import { datedPageSchema, rowPage } from "./row-page.ts";
@@ -22,6 +23,7 @@ const orderSchema = z.object({
 export const handler = httpFunction(functionLogger("list-customer-orders"))
   .use(pathParameters(z.strictObject({ customerId: customerIdSchema })))
   .use(queryParameters(datedPageSchema))
+  .use(atLeastSeen(ordersByCustomer))
   .use(conditionalRequest())
   .handler(({ path: { customerId }, query: { order, ...page } }) =>
     rowPage(ordersByCustomer.name, { partition: customerId, descending: order === "desc", ...page }, (row) =>

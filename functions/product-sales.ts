@@ -5,6 +5,7 @@ import { httpFunction } from "../engine/http/http-function.ts";
 import { queryParameters } from "../engine/http/parameters.ts";
 import type { Row } from "../engine/views/view-reader.ts";
 import { productAndCurrency, productSales, productsPartition } from "../projections/product-sales.ts";
+import { atLeastSeen } from "./at-least-seen.ts";
 import { functionLogger } from "./function-logger.ts";
 import { pageSchema, rowPage } from "./row-page.ts";
 
@@ -14,6 +15,7 @@ const rowSchema = z.object({ ordersPlaced: z.int(), orderedQuantity: sumSchema, 
 
 export const handler = httpFunction(functionLogger("product-sales"))
   .use(queryParameters(pageSchema))
+  .use(atLeastSeen(productSales))
   .use(conditionalRequest())
   .handler(({ query }) => rowPage(productSales.name, { partition: productsPartition, ...query }, itemOf));
 

@@ -7,6 +7,7 @@ import { queryAnswer } from "../engine/http/query-answer.ts";
 import { CursorError } from "../engine/views/cursor.ts";
 import type { Row, RowPage } from "../engine/views/view-reader.ts";
 import { monthAndCurrency, salesByMonth, salesPartition } from "../projections/sales-by-month.ts";
+import { atLeastSeen } from "./at-least-seen.ts";
 import { views } from "./dynamodb-connection.ts";
 import { functionLogger } from "./function-logger.ts";
 
@@ -15,6 +16,7 @@ const rowSchema = z.object({ orders: z.int(), revenue: z.int().or(z.bigint()) })
 
 export const handler = httpFunction(functionLogger("sales-by-month"))
   .use(queryParameters(z.strictObject({})))
+  .use(atLeastSeen(salesByMonth))
   .use(conditionalRequest())
   .handler(async () => {
     const { rows, generation } = await allMonths();

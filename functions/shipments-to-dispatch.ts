@@ -4,6 +4,7 @@ import { conditionalRequest } from "../engine/http/conditional-request.ts";
 import { httpFunction } from "../engine/http/http-function.ts";
 import { queryParameters } from "../engine/http/parameters.ts";
 import { queueList, shipmentsToDispatch, toDispatch } from "../projections/shipments-to-dispatch.ts";
+import { promisesNothingSeen } from "./at-least-seen.ts";
 import { functionLogger } from "./function-logger.ts";
 import { represented, representedRevision } from "./representation.ts";
 import { pageSchema, rowPage } from "./row-page.ts";
@@ -18,6 +19,7 @@ const waitingSchema = z.object({
 
 export const handler = httpFunction(functionLogger("shipments-to-dispatch"))
   .use(queryParameters(pageSchema))
+  .use(promisesNothingSeen())
   .use(conditionalRequest())
   .handler(({ query }) => {
     const { name, partition } = queueList;

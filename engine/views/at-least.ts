@@ -23,7 +23,7 @@ export interface AtLeast {
   readonly reader: ViewReader;
   /** The version of the view whose rows are read. */
   readonly projection: Projection;
-  /** Asks the view's projector; undefined when it gave no answer. */
+  /** Asks the view's projector, with a whole number of milliseconds for it; undefined when it gave no answer. */
   readonly ask: (upTo: StreamRevision, timeoutMs: number) => Promise<CatchUpOutcome | undefined>;
   /** Longest wait for all of it. */
   readonly waitMs: number;
@@ -49,7 +49,7 @@ async function catchUpBy(options: AtLeast, upTo: StreamRevision, until: number):
   if ((await seen()) >= upTo.revision) return;
   for (let pause = pollMs; ; pause = Math.min(2 * pause, longestPollMs)) {
     const left = until - performance.now();
-    const outcome = left <= 0 ? undefined : await ask(upTo, left);
+    const outcome = left <= 0 ? undefined : await ask(upTo, Math.ceil(left));
     if (outcome === "applied") return;
     const reached = await seen();
     // Delivery was quicker, or the projector's answer was lost.

@@ -37,9 +37,17 @@ const eventStore = [`ssm:GetParameter ${connectionString}`, `kms:Decrypt ${accou
 const readCatalog = [`dynamodb:GetItem ${table("catalog")}`];
 const on = (resource: string, ...actions: readonly string[]) =>
   actions.map((action) => `dynamodb:${action} ${resource}`);
-const rowsOf = (view: string) => [...on(table(`${view}-*`), "GetItem"), ...readCatalog];
-const pagesOf = (view: string) => [...on(table(`${view}-*`), "Query"), ...readCatalog];
-const indexesOf = (view: string) => [...pagesOf(view), ...on(table(`${view}-*/index/*`), "Query")];
+const logicalName = (name: string) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", "Dash");
+const invoking = (name: string) => `lambda:InvokeFunction function ${logicalName(name)}LambdaFunction`;
+/** A query of a view's table may have its projector bring in what a client has seen. */
+const asking = (view: string) => [...on(table(`${view}-*`), "GetItem"), ...readCatalog, invoking(`project-${view}`)];
+const rowsOf = asking;
+const pagesOf = (view: string) => [...asking(view), ...on(table(`${view}-*`), "Query")];
+const indexesOf = (view: string) => [
+  ...on(table(`${view}-*`), "Query"),
+  ...on(table(`${view}-*/index/*`), "Query"),
+  ...readCatalog,
+];
 const keeping = (view: string) => [
   ...eventStore,
   ...on(table(`${view}-*`), "GetItem", "PutItem", "UpdateItem"),
@@ -70,7 +78,6 @@ const views = [
   "product-sales",
 ];
 const invoked = [...views.map((view) => `project-${view}`), "process-order-to-cash", "write-snapshots"];
-const logicalName = (name: string) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", "Dash");
 
 const rights: Readonly<Record<string, readonly string[]>> = {
   ordering: eventStore,
@@ -94,10 +101,7 @@ const rights: Readonly<Record<string, readonly string[]>> = {
   "process-order-to-cash": [...eventStore, ...on(table("quarantine"), "GetItem", "PutItem", "Query", "UpdateItem")],
   "fire-deadlines": [...eventStore, ...indexesOf("order-to-cash")],
   "write-snapshots": eventStore,
-  subscriber: [
-    ...eventStore,
-    ...invoked.map((name) => `lambda:InvokeFunction function ${logicalName(name)}LambdaFunction`),
-  ],
+  subscriber: [...eventStore, ...invoked.map(invoking)],
   prepare: making,
   replay: making,
   quarantine: [
