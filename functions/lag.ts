@@ -25,9 +25,9 @@ interface LagSummary {
 /** Throws {@link LagNotMeasuredError}, EventStoreUnavailableError and EventStoreError. */
 export const handler = async (): Promise<LagSummary> => {
   const { FUNCTION_PREFIX: prefix } = readSettings(functionNameSettings);
-  const { dynamodb, catalog } = views();
+  const { dynamodb, catalog, quarantine } = views();
   const measured = triggers((name) => `${prefix}${name}`);
-  const reports = await measureLag({ dynamodb, catalog, eventStore: await eventStore() }, measured);
+  const reports = await measureLag({ dynamodb, catalog, quarantine, eventStore: await eventStore() }, measured);
   const now = new Date();
   const named = measured.flatMap(({ name }, index) => {
     const report = reports[index];

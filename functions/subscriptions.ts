@@ -4,6 +4,8 @@ import { subscriptionSettings, type SubscriptionSettings } from "../engine/deliv
 import { categoriesOf } from "../engine/views/projection.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
 import { orderToCashTrigger } from "./order-to-cash-process.ts";
+import { orderToCashProcess } from "./process-names.ts";
+import { retryLimits } from "./retry-limits.ts";
 import { snapshottedAggregates } from "./snapshotted-aggregates.ts";
 
 export interface Trigger extends LagTarget {
@@ -28,12 +30,13 @@ export function triggers(functionName: (name: string) => string): readonly Trigg
       settings: subscriptionSettings({ ...namedAlike(functionName(name)), categories }),
     };
   });
-  const process = "process-order-to-cash";
+  const process = orderToCashProcess;
   const snapshots = "write-snapshots";
   return [
     ...views,
     {
       name: process,
+      process,
       // Each event may take a process several round trips, where a projector folds hundreds into one write.
       settings: subscriptionSettings({ ...namedAlike(functionName(process)), ...orderToCashTrigger, batchSize: 100 }),
     },
@@ -49,7 +52,7 @@ export function triggers(functionName: (name: string) => string): readonly Trigg
   ];
 }
 
-const namedAlike = (functionName: string) => ({ name: functionName, functionName });
+const namedAlike = (functionName: string) => ({ name: functionName, functionName, ...retryLimits });
 
 export function subscriptions(functionName: (name: string) => string): readonly SubscriptionSettings[] {
   return triggers(functionName).map(({ settings }) => settings);

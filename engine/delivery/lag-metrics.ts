@@ -18,12 +18,13 @@ export function lagMetrics(deployment: string, name: string, report: LagReport, 
   });
 }
 
-/** Of one measurement: how many subscriptions it could tell the lag of. */
+/** Of one measurement: how many subscriptions it could tell the lag of, and how many streams wait in all of them. */
 export function measurementMetrics(deployment: string, reports: readonly LagReport[], now: Date): string {
   const told = reports.filter(({ outcome }) => "lag" in outcome).length;
+  const quarantined = reports.reduce((sum, report) => sum + (report.quarantined ?? 0), 0);
   return embeddedMetrics({
     dimensions: { Deployment: deployment },
-    counts: { MeasuredSubscriptions: told },
+    counts: { MeasuredSubscriptions: told, QuarantinedStreams: quarantined },
     timestampMs: now.getTime(),
   });
 }

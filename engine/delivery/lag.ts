@@ -6,6 +6,8 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions, isAfter, type Position, startOfAll } from "../event-store/position.ts";
+import type { Quarantine } from "../quarantine/quarantine.ts";
+import { viewTarget } from "../quarantine/quarantine-record.ts";
 import type { Catalog } from "../views/catalog.ts";
 import type { Projection } from "../views/projection.ts";
 import { withDeadline } from "../event-store/deadline.ts";
@@ -20,6 +22,8 @@ export interface LagContext {
   readonly eventStore: EventStore;
   readonly dynamodb: DynamoDBClient;
   readonly catalog: Pick<Catalog, "read">;
+  /** Where streams that wait are counted; without it they are not. */
+  readonly quarantine?: Pick<Quarantine, "count">;
 }
 
 /** A subscription whose lag is wanted. */
@@ -27,6 +31,8 @@ export interface LagTarget {
   readonly settings: SubscriptionSettings;
   /** What the function keeps, whose guards tell what it has applied; absent for a function that keeps none. */
   readonly view?: { readonly name: string; readonly versions: readonly [Projection, ...Projection[]] };
+  /** Of a process: the name under which its events are quarantined. */
+  readonly process?: string;
 }
 
 /**
@@ -50,7 +56,7 @@ export interface LagReport {
   readonly view?: string;
   /** The live one; absent for a view that has none yet. */
   readonly generation?: { readonly id: string; readonly version: number };
-  /** Events in quarantine, where somebody has counted them. */
+  /** Streams that wait behind an event that was given up, where they were counted. */
   readonly quarantined?: number;
   readonly outcome: { readonly lag: Lag } | { readonly error: unknown };
 }
@@ -117,7 +123,28 @@ export async function measureLag(
       else reports.set(each.target, { ...report, outcome: { error: new LagNotFoundError(reads * eventsRead) } });
     }
   }
-  return targets.flatMap((target) => reports.get(target) ?? []);
+  return Promise.all(
+    targets.flatMap((target) => {
+      const report = reports.get(target);
+      return report === undefined ? [] : [withQuarantined(context, target, report)];
+    }),
+  );
+}
+
+/** What could not be counted says so as what could not be measured does: by an error in place of a number. */
+async function withQuarantined(
+  { quarantine }: LagContext,
+  { process }: LagTarget,
+  report: LagReport,
+): Promise<LagReport> {
+  const { view, generation } = report;
+  const target = view !== undefined && generation !== undefined ? viewTarget(view, generation.id) : process;
+  if (quarantine === undefined || target === undefined) return report;
+  try {
+    return { ...report, quarantined: await quarantine.count(target) };
+  } catch (error) {
+    return "error" in report.outcome ? report : { ...report, outcome: { error } };
+  }
 }
 
 /** A target whose lag is still looked for, among the events after this position. */

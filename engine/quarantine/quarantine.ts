@@ -154,6 +154,28 @@ export class Quarantine {
     return Items.length > 0;
   }
 
+  /** How many streams of a target wait. */
+  async count(target: string): Promise<number> {
+    let count = 0;
+    let after: Item | undefined;
+    do {
+      const query = new QueryCommand({
+        TableName: this.table,
+        ConsistentRead: true,
+        Select: "COUNT",
+        KeyConditionExpression: "pk = :target",
+        FilterExpression: "#state = :quarantined",
+        ExpressionAttributeNames: { "#state": "state" },
+        ExpressionAttributeValues: { ":target": { S: target }, ":quarantined": { S: "quarantined" } },
+        ...(after === undefined ? {} : { ExclusiveStartKey: after }),
+      });
+      const { Count = 0, LastEvaluatedKey } = await translated(this.#dynamodb.send(query));
+      count += Count;
+      after = LastEvaluatedKey;
+    } while (after !== undefined);
+    return count;
+  }
+
   /** The records of a target, by stream. */
   async *recordsOf(target: string): AsyncGenerator<QuarantineRecord, void> {
     let after: Item | undefined;

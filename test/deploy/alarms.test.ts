@@ -72,7 +72,7 @@ describe("the alarms", () => {
   );
   /** On what the function `lag` writes, and not on what Lambda or a log's filter counts. */
   const isOnLag = ({ MetricName }: { MetricName: string }): boolean =>
-    MetricName === "LagSeconds" || MetricName === "MeasuredSubscriptions";
+    ["LagSeconds", "MeasuredSubscriptions", "QuarantinedStreams"].includes(MetricName);
 
   it("are told to a topic whose ARN the stack puts out", () => {
     expect(template.Resources["AlarmTopic"]).toMatchObject({
@@ -163,6 +163,18 @@ describe("the alarms", () => {
       Threshold: measures.length,
       ComparisonOperator: "LessThanThreshold",
       TreatMissingData: "breaching",
+    });
+  });
+
+  it("tell of streams that wait in quarantine", () => {
+    expect(alarm("streams-quarantined")).toMatchObject({
+      Namespace: metricNamespace,
+      MetricName: "QuarantinedStreams",
+      Dimensions: [deployment],
+      Statistic: "Maximum",
+      Threshold: 1,
+      ComparisonOperator: "GreaterThanOrEqualToThreshold",
+      TreatMissingData: "ignore",
     });
   });
 

@@ -144,12 +144,17 @@ describe("the packaged service", () => {
     }
   });
 
-  it("has no table but the fixed one, on demand and with point-in-time recovery", () => {
+  it("has no tables but the fixed ones, on demand and with point-in-time recovery", () => {
+    const kept = {
+      BillingMode: "PAY_PER_REQUEST",
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+    };
     expect(resourcesOf("AWS::DynamoDB::Table")).toMatchObject([
+      { ...kept, TableName: "tidemark-dev-catalog" },
       {
-        TableName: "tidemark-dev-catalog",
-        BillingMode: "PAY_PER_REQUEST",
-        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        ...kept,
+        TableName: "tidemark-dev-quarantine",
+        TimeToLiveSpecification: { AttributeName: "expiresAt", Enabled: true },
       },
     ]);
   });

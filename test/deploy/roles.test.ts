@@ -116,7 +116,7 @@ const rights: Readonly<Record<string, readonly string[]>> = {
     ...readCatalog,
     ...on(table("quarantine"), "GetItem", "Query"),
   ],
-  lag: [...eventStore, ...on(table("*-v*"), "BatchGetItem"), ...readCatalog],
+  lag: [...eventStore, ...on(table("*-v*"), "BatchGetItem"), ...readCatalog, ...on(table("quarantine"), "Query")],
 };
 
 /** What every function may: write its own log, and traces. */

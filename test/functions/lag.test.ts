@@ -17,6 +17,8 @@ const documentSchema = z.object({
   LagEvents: z.int().optional(),
   LagSeconds: z.number().optional(),
   MeasuredSubscriptions: z.int().optional(),
+  QuarantinedStreams: z.int().optional(),
+  Quarantined: z.int().optional(),
 });
 
 const names = triggers((name) => name).map(({ name }) => name);
@@ -72,11 +74,12 @@ describe("the function lag", () => {
     });
     expect(lines.every((line) => line.endsWith("}\n"))).toBe(true);
     const common = { Deployment: "tidemark-test", Bound: "exact", LagEvents: 0, LagSeconds: 0 };
+    const counted = { ...common, Quarantined: 0 };
     expect(parsed(lines)).toStrictEqual([
-      ...viewNames.map((View) => ({ ...common, View, Generation: "g1" })),
-      { ...common, Function: "process-order-to-cash" },
+      ...viewNames.map((View) => ({ ...counted, View, Generation: "g1" })),
+      { ...counted, Function: "process-order-to-cash" },
       { ...common, Function: "write-snapshots" },
-      { Deployment: "tidemark-test", MeasuredSubscriptions: names.length },
+      { Deployment: "tidemark-test", MeasuredSubscriptions: names.length, QuarantinedStreams: 0 },
     ]);
   });
 
