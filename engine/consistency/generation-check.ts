@@ -104,7 +104,7 @@ export class GenerationCheck {
     const stuck = await this.#waitForGuards(this.#streamsBehind());
     // A guard may be ahead of `start`, but not of a tail that is taken after it was read.
     await this.#history.catchUp();
-    this.#checkGuards();
+    await this.#checkGuards();
     if (this.#projection.rows === "one-per-stream") this.#checkOwnedRows(stuck);
     else await this.#checkSharedRows();
     for (const [stream, { expected, actual }] of stuck) this.#report(await this.#whyBehind(stream, expected, actual));
@@ -124,12 +124,16 @@ export class GenerationCheck {
   }
 
   async #whyBehind(stream: string, expected: Guard, actual: Guard | undefined): Promise<Difference> {
+    const waits = await this.#quarantinedAt(stream, (actual?.revision ?? -1n) + 1n);
+    return waits ?? { kind: "guard-behind", stream, expected, actual };
+  }
+
+  /** The stream waits at this event, which somebody has to decide about; undefined where nobody was told to. */
+  async #quarantinedAt(stream: string, revision: bigint): Promise<Difference | undefined> {
     const target = viewTarget(this.#projection.name, this.#generation.id);
     const record = await this.#context.quarantine.read(target, stream);
-    const isWaiting = record?.state === "quarantined" && record.revision === (actual?.revision ?? -1n) + 1n;
-    if (!isWaiting) return { kind: "guard-behind", stream, expected, actual };
-    const { revision, lastError } = record;
-    return { kind: "quarantined", stream, revision, lastError };
+    if (record?.state !== "quarantined" || record.revision !== revision) return undefined;
+    return { kind: "quarantined", stream, revision, lastError: record.lastError };
   }
 
   async #scan(): Promise<void> {
@@ -180,11 +184,14 @@ export class GenerationCheck {
     return behind;
   }
 
-  #checkGuards(): void {
+  async #checkGuards(): Promise<void> {
     const known = new Set<string>();
     for (const [stream, history] of this.#history.streams) {
       const { guardKey, unreadable } = history;
-      if (unreadable !== undefined) this.#report({ kind: "event-unreadable", stream, ...unreadable });
+      if (unreadable !== undefined) {
+        const waits = await this.#quarantinedAt(stream, unreadable.revision);
+        this.#report(waits ?? { kind: "event-unreadable", stream, ...unreadable });
+      }
       if (guardKey === undefined) continue;
       const text = itemText(guardKey);
       known.add(text);

@@ -3,6 +3,7 @@
  * the event in the same transaction, so there is no moment in which one generation has it and the decision says otherwise.
  */
 import type { TransactWriteItem } from "@aws-sdk/client-dynamodb";
+import { type Position, startOfAll } from "../event-store/position.ts";
 import { type CatalogEntry, catalogKey, type Generation, writtenGenerations } from "../views/catalog.ts";
 import { deployedVersion } from "../views/deployed-version.ts";
 import { readGuard } from "../views/live-writer.ts";
@@ -11,7 +12,7 @@ import { guardKeyOf } from "../views/stream-keys.ts";
 import { passGuard } from "../views/stream-write.ts";
 import { decide, type Decision } from "./decisions.ts";
 import { type QuarantineRecord, viewTarget } from "./quarantine-record.ts";
-import type { RedriveContext } from "./redrive.ts";
+import { eventsFrom, type RedriveContext } from "./redrive.ts";
 
 /** The event cannot be discarded as things are; the message says what would have to be done first. */
 export class DiscardRefusedError extends Error {
@@ -96,12 +97,13 @@ async function decisionOn(
   const [first] = records.values();
   if (first === undefined) throw notWaiting(view, stream);
   const decision = decisionFor(view, first, reason);
+  const position = await positionOf(context, first);
   const passes: TransactWriteItem[] = [];
   for (const generation of writtenGenerations(entry)) {
     const record = records.get(viewTarget(view, generation.id));
     const projection = deployedVersion(entry, generation, versions);
     if (record?.revision !== first.revision) throw await applied(context, projection, generation, first, view);
-    const { revision, position, waitingTo } = record;
+    const { revision, waitingTo } = record;
     const key = guardKeyOf(projection, stream);
     const waitsAt = waitingTo > revision ? revision + 1n : undefined;
     passes.push(passGuard(generation.table, key, { revision, position }, waitsAt), context.quarantine.stepOver(record));
@@ -115,6 +117,16 @@ async function decisionOn(
     },
   };
   return { decision, writes: [decide(context.quarantine.table, decision), isSamePicture, ...passes] };
+}
+
+/**
+ * Where the event stands in `$all`, which its guard has to say exactly; the record knows it of the first event that failed only. Of
+ * one that was scavenged nobody knows more than the record.
+ */
+async function positionOf({ eventStore }: DiscardContext, record: QuarantineRecord): Promise<Position> {
+  const { stream, revision, position } = record;
+  const [event] = await eventsFrom(eventStore, { stream, waitingTo: revision }, revision, startOfAll);
+  return event?.position ?? position;
 }
 
 /** Generations that disagree about an event: one has it, so that it can be applied after all. */

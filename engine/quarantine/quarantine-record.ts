@@ -20,6 +20,7 @@ export interface QuarantineRecord {
   readonly state: QuarantineState;
   /** Of the event that fails, the first that its stream waits for. */
   readonly revision: bigint;
+  /** Of that event, or near it where it was not at hand. */
   readonly position: Position;
   /** The last event of the stream that was acknowledged and waits; at least `revision`. */
   readonly waitingTo: bigint;

@@ -289,6 +289,26 @@ describe.each(kinds)("a stream with an event that cannot be applied ($kind)", ({
       expect(await rowsOf()).toStrictEqual(before);
     });
 
+    it("is followed by another such event, which is discarded too", async () => {
+      const stream = newStream();
+      await quarantined(stream, 1, poison, poison, 4);
+      await operations(broken).discard(view.name, stream, reasonFor);
+      expect(await redrive(stream, broken)).toMatchObject([{ outcome: "still-failing", revision: 2n }]);
+      await operations(broken).discard(view.name, stream, reasonFor);
+      expect(await redrive(stream, broken)).toStrictEqual([{ outcome: "released", events: 1 }]);
+      // The guards' positions included.
+      expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
+    });
+
+    it("stands right behind another one that was discarded, and nothing was tried between", async () => {
+      const stream = newStream();
+      await quarantined(stream, poison, poison);
+      await operations(broken).discard(view.name, stream, reasonFor);
+      await operations(broken).discard(view.name, stream, reasonFor);
+      expect(await recordOf(stream)).toBeUndefined();
+      expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
+    });
+
     it("was the last: nothing waits any more", async () => {
       const stream = newStream();
       await quarantined(stream, 1, poison);
