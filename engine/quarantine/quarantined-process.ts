@@ -5,7 +5,7 @@
  */
 import { type BatchResponse, itemIdentifier } from "../delivery/event-record.ts";
 import { comparePositions } from "../event-store/position.ts";
-import type { StoredEvent } from "../event-store/stored-event.ts";
+import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { UntoldEvent } from "../processes/process-batch.ts";
 import { ViewsUnavailableError } from "../views/dynamodb.ts";
 import { isInfrastructureFailure } from "../views/live-writer.ts";
@@ -31,7 +31,10 @@ export async function tellUnlessWaiting(
     const [first] = inOrder;
     if (first === undefined) continue;
     const delivered = events.filter((event) => event.stream === stream && event.revision >= first.event.revision);
-    if ((await outcomeOf(context, process, first, delivered)) === "failed") failed.push(...delivered);
+    const outcome = await outcomeOf(context, process, first, delivered);
+    if (outcome === "failed") failed.push(...delivered);
+    // Acknowledged by itself: with it, those behind it would come and fail together for ever.
+    if (outcome === "discarded") failed.push(...delivered.filter(({ revision }) => revision > first.event.revision));
   }
   return { batchItemFailures: failed.map((event) => ({ itemIdentifier: itemIdentifier(event) })) };
 }
@@ -57,19 +60,24 @@ async function outcomeOf(
   process: string,
   untold: UntoldEvent,
   delivered: readonly StoredEvent[],
-): Promise<AttemptOutcome> {
+): Promise<AttemptOutcome | "discarded"> {
   if (!isOwnFault(untold)) return "failed";
   const { stream, revision, position } = untold.event;
-  const last = delivered.reduce((latest, event) => (event.revision > latest ? event.revision : latest), revision);
+  const last = lastOf(delivered, revision);
   try {
     // It came again after it was discarded; of those behind it, the next delivery tells.
-    if (await isDiscarded(context, process, untold.event)) return delivered.length === 1 ? "waiting" : "failed";
+    if (await isDiscarded(context, process, untold.event)) return "discarded";
     const attempt = { stream, revision, position, error: errorText(untold.error) };
     return await failedInProcess(context, process, attempt, last);
   } catch (err) {
     context.log.warn({ process, stream, err }, "failed attempt not counted");
     return "failed";
   }
+}
+
+/** The last revision, at least `first`. A tombstone is no event of its stream. */
+function lastOf(events: readonly StoredEvent[], first: bigint): bigint {
+  return events.reduce((last, event) => (event.revision > last && !isTombstone(event) ? event.revision : last), first);
 }
 
 async function isDiscarded(
@@ -91,7 +99,7 @@ async function waitingStreams(
   if (!(await quarantine.hasRecords(process))) return waiting;
   for (const [stream, ofStream] of Map.groupBy(events, (event) => event.stream)) {
     if ((await quarantine.read(process, stream))?.state !== "quarantined") continue;
-    const last = ofStream.reduce((latest, { revision }) => (revision > latest ? revision : latest), -1n);
+    const last = lastOf(ofStream, -1n);
     if ((await quarantine.waitBehind(process, stream, last)) !== "waiting") continue;
     log.warn({ process, stream, waitingTo: last.toString() }, "events wait behind one that is quarantined");
     waiting.add(stream);

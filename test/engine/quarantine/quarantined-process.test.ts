@@ -122,6 +122,21 @@ describe("a process with an event that it cannot take", () => {
     expect(await quarantine.read(process, stream)).toBeUndefined();
   });
 
+  it("goes on behind an event that is discarded when both come again in one batch", async () => {
+    const stream = newStream();
+    const events = await append(stream, 3);
+    const [zero, one, two] = events;
+    if (zero === undefined || one === undefined || two === undefined) throw new Error("nothing was appended");
+    const transfers = new ProcessForTest(zero);
+    await transfers.take([zero]);
+    await transfers.take([zero]);
+    await transfers.operations().discard(process, stream, "nobody asked for it");
+    expect(await quarantine.read(process, stream)).toBeUndefined();
+    expect(await transfers.take(events)).toStrictEqual(failed(one, two));
+    expect(await transfers.take([one, two])).toStrictEqual(nothingFailed);
+    expect(transfers.told).toStrictEqual(items(one, two));
+  });
+
   it("has nothing counted against an event that only found the store away, or waits behind another", async () => {
     const events = await append(newStream(), 2);
     const [zero] = events;
