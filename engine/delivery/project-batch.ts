@@ -8,7 +8,7 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventStore } from "../event-store/event-store.ts";
-import type { StoredEvent } from "../event-store/stored-event.ts";
+import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import { type AttemptOutcome, failedInView, type GiveUpContext } from "../quarantine/give-up.ts";
 import { errorText, type FailedAttempt, viewTarget } from "../quarantine/quarantine-record.ts";
 import { transit } from "../replay/transitions.ts";
@@ -217,9 +217,10 @@ class Round {
   }
 }
 
+/** A tombstone is no event of its stream: what waited for it would wait for ever. */
 function lastOf(events: readonly StoredEvent[], stream: string): StoredEvent | undefined {
   return events
-    .filter((event) => event.stream === stream)
+    .filter((event) => event.stream === stream && !isTombstone(event))
     .reduce<StoredEvent | undefined>(
       (last, event) => (last && last.revision > event.revision ? last : event),
       undefined,

@@ -65,6 +65,7 @@ export async function discardInProcess(
   for (let tries = 0; tries < maximumTries; tries += 1) {
     const record = await quarantine.read(process, stream);
     if (record?.state !== "quarantined") throw notWaiting(process, stream);
+    checkIsTried(record);
     const decision = decisionFor(process, record, why);
     if (await quarantine.transact([decide(quarantine.table, decision), quarantine.stepOver(record)])) return decision;
   }
@@ -96,8 +97,9 @@ async function decisionOn(
   }
   const [first] = records.values();
   if (first === undefined) throw notWaiting(view, stream);
+  checkIsTried(first);
   const decision = decisionFor(view, first, reason);
-  const position = await positionOf(context, first);
+  const position = await positionOf(context, entry, versions, first);
   const passes: TransactWriteItem[] = [];
   for (const generation of writtenGenerations(entry)) {
     const record = records.get(viewTarget(view, generation.id));
@@ -120,13 +122,21 @@ async function decisionOn(
 }
 
 /**
- * Where the event stands in `$all`, which its guard has to say exactly; the record knows it of the first event that failed only. Of
- * one that was scavenged nobody knows more than the record.
+ * Where the event stands in the log, of which its record may know only that it is before another: a guard beyond it would hide
+ * what lies between from whoever fills a gap. Of an event that is gone from the log, what is before it.
  */
-async function positionOf({ eventStore }: DiscardContext, record: QuarantineRecord): Promise<Position> {
-  const { stream, revision, position } = record;
-  const [event] = await eventsFrom(eventStore, { stream, waitingTo: revision }, revision, startOfAll);
-  return event?.position ?? position;
+async function positionOf(
+  { dynamodb, eventStore }: DiscardContext,
+  entry: CatalogEntry,
+  versions: readonly Projection[],
+  { stream, revision }: QuarantineRecord,
+): Promise<Position> {
+  const [generation] = writtenGenerations(entry);
+  if (generation === undefined) throw notWaiting(entry.projection, stream);
+  const projection = deployedVersion(entry, generation, versions);
+  const before = (await readGuard({ dynamodb, projection, generation }, stream))?.position ?? startOfAll;
+  const found = await eventsFrom(eventStore, { stream, waitingTo: revision }, revision, before);
+  return found.find((event) => event.revision === revision)?.position ?? before;
 }
 
 /** Generations that disagree about an event: one has it, so that it can be applied after all. */
@@ -149,6 +159,14 @@ async function applied(
 
 function notWaiting(subject: string, stream: string): DiscardRefusedError {
   return new DiscardRefusedError(`${stream} does not wait in ${subject}: list what does`);
+}
+
+/** Nothing is known to be wrong with it: whoever asks has sent the discard of the event before it twice. */
+function checkIsTried({ stream, revision, attempts }: QuarantineRecord): void {
+  if (attempts > 0) return;
+  throw new DiscardRefusedError(
+    `event ${revision.toString()}@${stream} has not been tried since the one before it was discarded: redrive it first`,
+  );
 }
 
 function decisionFor(subject: string, record: QuarantineRecord, reason: string): Decision {

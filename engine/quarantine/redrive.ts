@@ -12,6 +12,7 @@ import type { StoredEvent } from "../event-store/stored-event.ts";
 import { type Catalog, type Generation, writtenGenerations } from "../views/catalog.ts";
 import { deployedVersion } from "../views/deployed-version.ts";
 import { ViewsUnavailableError } from "../views/dynamodb.ts";
+import { StreamHoleError } from "../views/gap.ts";
 import { applyEvents, isInfrastructureFailure, readGuard, type StreamFailure } from "../views/live-writer.ts";
 import type { Projection } from "../views/projection.ts";
 import { guardKeyOf } from "../views/stream-keys.ts";
@@ -64,13 +65,18 @@ export async function redriveInView(
       const batch = await eventsFrom(context.eventStore, current, seen + 1n, guard?.position ?? startOfAll);
       const { applied, failures } = await applyEvents(writer, batch);
       events += applied;
-      const [failure] = failures;
+      const [failure] = batch.length === 0 ? [goneFrom(record.stream, seen + 1n)] : failures;
       if (failure !== undefined) return stillFailing(context, writer, current, failure, batch);
     }
     current = await context.quarantine.read(record.target, record.stream);
     if (current?.state !== "quarantined") return { outcome: "nothing-to-do" };
   }
   throw new ViewsUnavailableError(`the stream ${record.stream} moves on faster than it is redriven: try again`);
+}
+
+function goneFrom(stream: string, revision: bigint): StreamFailure {
+  const what = `revision ${revision.toString()} of ${stream} is no longer in the store: it was scavenged`;
+  return { stream, revision, error: new StreamHoleError(what) };
 }
 
 async function generationOf(
@@ -110,7 +116,8 @@ export function failedAgain(
   error: string,
 ): QuarantineRecord {
   const lastFailedAt = new Date().toISOString();
-  if (revision === record.revision) {
+  // One that was only waiting until the event before it was discarded has not failed before.
+  if (revision === record.revision && record.attempts > 0) {
     return { ...record, attempts: record.attempts + 1, lastFailedAt, lastError: error };
   }
   const waitingTo = record.waitingTo > revision ? record.waitingTo : revision;

@@ -7,6 +7,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTes
 import { checkView } from "../../../engine/consistency/check.ts";
 import { catchUp } from "../../../engine/delivery/catch-up.ts";
 import { countFailure, type ProjectorContext } from "../../../engine/delivery/project-batch.ts";
+import { startOfAll } from "../../../engine/event-store/position.ts";
+import { EventStore } from "../../../engine/event-store/event-store.ts";
 import { createLogger } from "../../../engine/http/logger.ts";
 import { DiscardRefusedError } from "../../../engine/quarantine/discard.ts";
 import { QuarantineOperations, type Redriven } from "../../../engine/quarantine/operations.ts";
@@ -157,6 +159,19 @@ describe.each(kinds)("a stream with an event that cannot be applied ($kind)", ({
     expect(await check()).toStrictEqual([]);
   });
 
+  it("goes on to its end when it was deleted for good meanwhile: a tombstone is nothing that waits", async () => {
+    const stream = newStream();
+    await view.append(stream, [1, poison].map(event));
+    await view.client.tombstoneStream(stream);
+    const delivered: StoredEvent[] = [];
+    for await (const each of view.eventStore.readAll(startOfAll)) if (each.stream === stream) delivered.push(each);
+    expect(delivered.map(({ type }) => type).at(-1)).toBe("$streamDeleted");
+    for (let tries = 0; tries < 3; tries += 1) await deliver(delivered);
+    expect(await recordOf(stream)).toMatchObject({ state: "quarantined", revision: 1n, waitingTo: 1n });
+    expect(await redrive(stream)).toStrictEqual([{ outcome: "released", events: 1 }]);
+    expect(await check()).toStrictEqual([]);
+  });
+
   it("is given up by age, and never where there is no limit", async () => {
     const [old, endless] = [newStream(), newStream()];
     const byAge = retryLimitsSchema.parse({ maximumRetryAttempts: -1, maximumRecordAgeInSeconds: 60 });
@@ -241,6 +256,38 @@ describe.each(kinds)("a stream with an event that cannot be applied ($kind)", ({
     expect(await check()).toStrictEqual([]);
   });
 
+  it("waits where the log ends for it, when what waits was scavenged meanwhile", async () => {
+    const stream = newStream();
+    await quarantined(stream, 1, poison, 3);
+    const { dynamodb, catalog, quarantine, catalogTable } = view;
+    let reads = 0;
+    const scavenged = new (class extends EventStore {
+      override async *readStream(...read: Parameters<EventStore["readStream"]>): ReturnType<EventStore["readStream"]> {
+        for await (const each of super.readStream(...read)) if (each.revision < 1n) yield each;
+      }
+      override async *readAll(...read: Parameters<EventStore["readAll"]>): ReturnType<EventStore["readAll"]> {
+        reads += 1;
+        for await (const each of super.readAll(...read)) if (each.stream !== stream || each.revision < 1n) yield each;
+      }
+    })(view.client);
+    const withoutThem = new QuarantineOperations(
+      { dynamodb, eventStore: scavenged, catalog, quarantine, catalogTable },
+      { views: new Map([[view.name, [projection]]]), processes: new Map() },
+    );
+    const outcomes: Redriven["outcome"][] = [];
+    for await (const { outcome } of withoutThem.redrive(view.name, stream)) outcomes.push(outcome);
+    expect(outcomes).toStrictEqual([
+      {
+        outcome: "still-failing",
+        revision: 1n,
+        error: `StreamHoleError: revision 1 of ${stream} is no longer in the store: it was scavenged`,
+      },
+    ]);
+    expect(reads).toBe(1);
+    expect(await recordOf(stream)).toMatchObject({ revision: 1n, waitingTo: 2n, attempts: 4 });
+    await redrive(stream);
+  });
+
   describe("whose event is discarded", () => {
     const reasonFor = "made by a program that is no longer there";
     let shared: ViewForReplay;
@@ -315,6 +362,44 @@ describe.each(kinds)("a stream with an event that cannot be applied ($kind)", ({
       await operations(broken).discard(view.name, stream, reasonFor);
       expect(await recordOf(stream)).toBeUndefined();
       expect(await deliver(await view.append(stream, [event(3)]))).toStrictEqual(nothingFailed);
+      expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
+    });
+
+    it("is not followed by one that nobody has tried: a discard that is sent twice takes one event", async () => {
+      const stream = newStream();
+      await quarantined(stream, poison, 2, 3);
+      await operations().discard(view.name, stream, reasonFor);
+      await expect(operations().discard(view.name, stream, reasonFor)).rejects.toThrow(
+        `event 1@${stream} has not been tried since the one before it was discarded: redrive it first`,
+      );
+      expect(await redrive(stream, broken)).toStrictEqual([{ outcome: "released", events: 2 }]);
+    });
+
+    it("was followed by another, of which it is told when and how it first failed", async () => {
+      const stream = newStream();
+      const [, second] = await quarantined(stream, poison, poison + 1_000_000);
+      await operations().discard(view.name, stream, reasonFor);
+      expect(await redrive(stream, broken)).toMatchObject([{ outcome: "still-failing", revision: 1n }]);
+      expect(await recordOf(stream)).toMatchObject({
+        attempts: 1,
+        position: second?.position,
+        reason: "failed when its stream was redriven",
+      });
+      await operations().discard(view.name, stream, reasonFor);
+      expect(await recordOf(stream)).toBeUndefined();
+      expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
+    });
+
+    it("was missing when a later one failed: the guard stands at its own place in the log", async () => {
+      const stream = newStream();
+      const [, , last] = await view.append(stream, [poison, 2, 3].map(event));
+      if (last === undefined) throw new Error("nothing was appended");
+      for (let tries = 0; tries < 3; tries += 1) await deliver([last]);
+      await operations().discard(view.name, stream, reasonFor);
+      expect(await recordOf(stream)).toMatchObject({ revision: 1n, waitingTo: 2n });
+      await view.client.setStreamMetadata(stream, { truncateBefore: 2 });
+      // What truncation hides is read from the guard's position on.
+      expect(await redrive(stream)).toStrictEqual([{ outcome: "released", events: 2 }]);
       expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
     });
 
