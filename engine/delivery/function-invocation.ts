@@ -25,12 +25,30 @@ export type InvocationOutcome =
 export class FunctionFailedError extends Error {
   override readonly name = "FunctionFailedError";
   readonly code: "FUNCTION_ERROR" | "FUNCTION_ANSWER_MALFORMED" | "FUNCTION_NO_ANSWER" | "FUNCTION_PAYLOAD_REFUSED";
+  /** What the function itself threw, by its name. */
+  readonly thrown: string | undefined;
 
-  constructor(code: FunctionFailedError["code"], message: string, options?: ErrorOptions) {
+  constructor(code: FunctionFailedError["code"], message: string, options: ErrorOptions & { thrown?: string } = {}) {
     super(message, options);
     this.code = code;
+    this.thrown = options.thrown;
+  }
+
+  /** Whether the function has said that it could not begin, so that no event can be at fault. */
+  get isOfSurroundings(): boolean {
+    return this.thrown !== undefined && surroundings.has(this.thrown);
   }
 }
+
+/** What our functions throw for want of a store, a table, a setting or a deployment, by name. */
+const surroundings: ReadonlySet<string> = new Set([
+  "EventStoreUnavailableError",
+  "SettingsError",
+  "SettingsUnavailableError",
+  "VersionNotDeployedError",
+  "ViewNotPreparedError",
+  "ViewsUnavailableError",
+]);
 
 export interface LambdaSettings {
   readonly region: string;
@@ -106,11 +124,15 @@ async function call(
     const answer = Payload?.transformToString() ?? "";
     if (FunctionError === undefined) return { outcome: "ran", answer };
     const message = `function ${functionName} failed: ${answer.slice(0, 1_000)}`;
-    return { outcome: "failed", error: new FunctionFailedError("FUNCTION_ERROR", message) };
+    const thrown = thrownSchema.safeParse(fromJson(answer)).data?.errorType;
+    const options = thrown === undefined ? {} : { thrown };
+    return { outcome: "failed", error: new FunctionFailedError("FUNCTION_ERROR", message, options) };
   } catch (error) {
     return outcomeOfError(functionName, error);
   }
 }
+
+const thrownSchema = z.object({ errorType: z.string() });
 
 const answerSchema = z.object({ batchItemFailures: z.array(z.object({ itemIdentifier: z.string().min(1) })) });
 

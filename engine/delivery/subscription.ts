@@ -220,6 +220,7 @@ export class Subscription {
     const outcome = await invokeFunction(this.#context.lambda, invocation);
     const [alone, ...others] = batch;
     if (outcome.outcome !== "failed" || alone === undefined || others.length > 0) return outcome;
+    if (outcome.error.isOfSurroundings) return outcome;
     // The culprit is found. The function could not count its failure, so it is told to.
     const { stream, revision, position } = alone;
     const attempt = { stream, revision, position, error: errorText(outcome.error) };

@@ -12,7 +12,7 @@ export type Behaviour =
   /** These items have failed. */
   | { readonly failed: readonly string[] }
   /** The function threw: Lambda says so in a header. */
-  | { readonly threw: string }
+  | { readonly threw: string; readonly named?: string }
   /** The service answers with this status, and the function did not run. */
   | { readonly status: number; readonly errorType: string }
   /** Breaks after the request was taken, or never answers. */
@@ -94,7 +94,7 @@ export class InvokeApi {
       response.end(JSON.stringify({ batchItemFailures }));
     } else if ("threw" in behaviour) {
       response.setHeader("x-amz-function-error", "Unhandled");
-      response.end(JSON.stringify({ errorType: "Error", errorMessage: behaviour.threw }));
+      response.end(JSON.stringify({ errorType: behaviour.named ?? "Error", errorMessage: behaviour.threw }));
     } else {
       response.writeHead(behaviour.status, { "x-amzn-errortype": behaviour.errorType });
       response.end(JSON.stringify({ message: behaviour.errorType }));

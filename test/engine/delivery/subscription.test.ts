@@ -7,6 +7,11 @@ import { itemIdentifier } from "../../../engine/delivery/event-record.ts";
 import { Subscriber } from "../../../engine/delivery/subscriber.ts";
 import { Subscription } from "../../../engine/delivery/subscription.ts";
 import { subscriptionSettings, type SubscriptionSettings } from "../../../engine/delivery/subscription-settings.ts";
+import { ViewNotPreparedError } from "../../../engine/delivery/project-batch.ts";
+import { EventStoreUnavailableError } from "../../../engine/event-store/errors.ts";
+import { VersionNotDeployedError } from "../../../engine/views/deployed-version.ts";
+import { ViewsUnavailableError } from "../../../engine/views/dynamodb.ts";
+import { SettingsError, SettingsUnavailableError } from "../../../functions/settings.ts";
 import { CuttingProxy } from "../commands/cutting-proxy.ts";
 import { collect, eventOf, useEventStore } from "../../local/eventstoredb/event-store-for-test.ts";
 import { type FunctionForTest, InvokeApi, succeeds } from "./invoke-api.ts";
@@ -244,6 +249,25 @@ describe("a subscription", () => {
     await expect.poll(() => subscription.status.held).toBe(0);
     expect(told()).toBe(3);
     expect(new Set(api.failures.filter((item) => item.endsWith(`${category}-2`)))).toStrictEqual(new Set([culprit]));
+  });
+
+  it.each([
+    new EventStoreUnavailableError("no answer"),
+    new SettingsError("no table"),
+    new SettingsUnavailableError("no parameter"),
+    new VersionNotDeployedError("version 1"),
+    new ViewNotPreparedError("no generation"),
+    new ViewsUnavailableError("throttled"),
+  ])("has nothing counted against an event while its function cannot begin: $name", async ({ name }) => {
+    const category = newCategory();
+    const [only] = await append(category, 1, 1);
+    let isAway = true;
+    const { effects } = noting(() => (isAway ? { threw: "away", named: name } : { failed: [] }));
+    const subscription = started(settingsFor(category));
+    await expect.poll(() => subscription.status.failedInvocations).toBeGreaterThan(3);
+    isAway = false;
+    await expect.poll(() => effects).toStrictEqual([only]);
+    expect(api.failures).not.toContain(only);
   });
 
   it("never acknowledges on the word of a function that knows nothing of failures", async () => {
