@@ -11,6 +11,8 @@ export const seenHeader = "tidemark-seen";
 
 /** So many streams one query waits for; each may take the projector an invocation. */
 const mostSeen = 10;
+/** The store takes no higher one, and says so with an error. */
+const highestRevision = 2n ** 63n - 1n;
 const pattern = /^(0|[1-9]\d{0,18})@([\x21-\x2B\x2D-\x7E]{1,1000})$/;
 
 export function seenEvent({ stream, revision }: StreamRevision): Readonly<Record<string, string>> {
@@ -27,7 +29,7 @@ export function seenEvents(event: APIGatewayProxyEventV2): readonly StreamRevisi
   const parts = header.split(",").map((part) => part.trim());
   for (const part of parts) {
     const match = pattern.exec(part);
-    if (match === null || parts.length > mostSeen) {
+    if (match === null || BigInt(match[1] ?? "") > highestRevision || parts.length > mostSeen) {
       const message = `must be 1 to ${mostSeen} of what commands answered with, such as 3@order-10248, joined by commas`;
       throw invalidRequest([{ field: "Tidemark-Seen", message }]);
     }

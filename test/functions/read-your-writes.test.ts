@@ -168,6 +168,9 @@ describe("read your writes", () => {
       code: "STREAM_QUARANTINED",
       detail: `order-${id} waits in order-summary behind revision -1: the event after it was quarantined`,
     });
+    for (const stream of ["order-", "order-_none"]) {
+      expect(await problem(id, `0@${stream}`)).toMatchObject({ status: 400, code: "STREAM_OUTSIDE_VIEW" });
+    }
     expect(await problem(id, "0@invoice-1")).toStrictEqual({
       status: 400,
       code: "STREAM_OUTSIDE_VIEW",
@@ -175,6 +178,7 @@ describe("read your writes", () => {
     });
     const other = newId();
     await place(other);
+    expect(await problem(other, `9223372036854775807@order-${other}`)).toMatchObject({ code: "REVISION_BEYOND_HEAD" });
     expect(await problem(other, `7@order-${other}`)).toStrictEqual({
       status: 400,
       code: "REVISION_BEYOND_HEAD",
@@ -189,6 +193,7 @@ describe("read your writes", () => {
     "01@order-1",
     "1@",
     "1@order 1",
+    "9223372036854775808@order-1",
     Array.from({ length: 11 }, () => "0@order-1").join(","),
   ])("is refused with the header %o", async (seen) => {
     expect(await read("first", seen)).toMatchObject({
