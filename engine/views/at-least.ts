@@ -63,7 +63,11 @@ async function catchUpBy(options: AtLeast, upTo: StreamRevision, until: number):
   for (let pause = pollMs; ; pause = Math.min(2 * pause, longestPollMs)) {
     const left = until - performance.now();
     const outcome = left <= 0 ? undefined : await ask(upTo, Math.ceil(left));
-    if (outcome === "applied") return;
+    if (outcome === "applied") {
+      // To the generation that is live now; one that was live until a moment ago may be written no more.
+      reader.forget(projection.name);
+      return;
+    }
     const reached = await seen();
     // Delivery was quicker, or the projector's answer was lost.
     if (reached >= upTo.revision) return;

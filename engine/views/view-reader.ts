@@ -64,6 +64,11 @@ export class ViewReader {
     });
   }
 
+  /** The next read asks the catalog which generation is live. */
+  forget(projection: string): void {
+    this.#known.delete(projection);
+  }
+
   /** How far the live generation has seen a stream, read consistently; undefined before its first event. */
   async guard(projection: Projection, stream: string): Promise<Guard | undefined> {
     const key = guardKeyOf(projection, stream);
