@@ -6,6 +6,7 @@
  */
 import {
   ConditionalCheckFailedException,
+  DeleteItemCommand,
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -136,9 +137,13 @@ export class Quarantine {
     return readDecisions(this.#dynamodb, this.table, subject);
   }
 
-  /** Removes all records of a target that is gone. */
+  /** Removes all records of a target that is gone, also one that changes meanwhile: nothing can be done for what waits there. */
   async forget(target: string): Promise<void> {
-    for await (const record of this.recordsOf(target)) await this.release(record);
+    for await (const record of this.recordsOf(target)) {
+      await translated(
+        this.#dynamodb.send(new DeleteItemCommand({ TableName: this.table, Key: { ...recordKey(record) } })),
+      );
+    }
   }
 
   /** Whether there is any record of a target, of an event that is failing or given up. */

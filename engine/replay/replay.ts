@@ -13,7 +13,8 @@ import { viewTarget } from "../quarantine/quarantine-record.ts";
 import { CatalogConflictError, type CatalogEntry, type Generation, liveGeneration } from "../views/catalog.ts";
 import { translated } from "../views/dynamodb.ts";
 import { createGenerationTable, deleteGenerationTable } from "../views/generation-table.ts";
-import type { Projection } from "../views/projection.ts";
+import { readGuard } from "../views/live-writer.ts";
+import { type Projection, readsStream } from "../views/projection.ts";
 import { buildGeneration, type BuildReport } from "./build-generation.ts";
 import { closeSeam } from "./close-seam.ts";
 import {
@@ -302,10 +303,30 @@ export class Replay {
     id: string,
     name: "swap" | "rollback",
   ): Promise<{ readonly generation: Generation; readonly former?: Generation }> {
-    const before = liveGeneration(await this.#entry());
+    const entry = await this.#entry();
+    const before = liveGeneration(entry);
+    const next = entry.generations.find((generation) => generation.id === id);
+    if (before !== undefined && next !== undefined) await this.#checkKeepsRows(before, next, name);
     const after = await this.#transit(id, name);
     const former = after.generations.find((generation) => generation.id === before?.id && generation.id !== id);
     return { generation: this.#generationIn(after, id), ...(former === undefined ? {} : { former }) };
+  }
+
+  /** A stream that waits in the generation, and went on in the live one, would go back before its readers' eyes. */
+  async #checkKeepsRows(live: Generation, next: Generation, name: "swap" | "rollback"): Promise<void> {
+    const { dynamodb, quarantine } = this.#context;
+    const seen = async (generation: Generation, stream: string): Promise<bigint> => {
+      const reader = { dynamodb, projection: this.#projectionOf(generation), generation };
+      return (await readGuard(reader, stream))?.revision ?? -1n;
+    };
+    for await (const { state, stream, revision } of quarantine.recordsOf(viewTarget(this.view, next.id))) {
+      if (state !== "quarantined" || !readsStream(this.#projectionOf(live), stream)) continue;
+      if ((await seen(live, stream)) < revision || (await seen(next, stream)) >= revision) continue;
+      const what = `${name} of generation ${next.id} of ${this.view} is refused`;
+      throw new TransitionRefusedError(
+        `${what}: ${stream} waits in it at revision ${revision.toString()}, which the live one has: redrive it first`,
+      );
+    }
   }
 
   async #putAway(generation: Generation): Promise<void> {
