@@ -347,15 +347,6 @@ describe.each(kinds)("a stream with an event that cannot be applied ($kind)", ({
       expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
     });
 
-    it("stands right behind another one that was discarded, and nothing was tried between", async () => {
-      const stream = newStream();
-      await quarantined(stream, poison, poison);
-      await operations(broken).discard(view.name, stream, reasonFor);
-      await operations(broken).discard(view.name, stream, reasonFor);
-      expect(await recordOf(stream)).toBeUndefined();
-      expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
-    });
-
     it("was the last: nothing waits any more", async () => {
       const stream = newStream();
       await quarantined(stream, 1, poison);
