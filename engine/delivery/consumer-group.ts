@@ -20,7 +20,9 @@ import {
 import { comparePositions, type Position } from "../event-store/position.ts";
 import {
   bufferSize,
-  categoriesOfGroup,
+  filterOf,
+  filterOfGroup,
+  isCriteria,
   latestMark,
   messageTimeoutMs,
   type SubscriptionSettings,
@@ -82,7 +84,8 @@ async function takeOver(
 
 interface Predecessor {
   readonly group: string;
-  readonly categories: readonly string[];
+  /** As its name says it. */
+  readonly filter: readonly string[];
   /** Up to where all is acknowledged; undefined as long as nothing is. */
   readonly checkpoint: Position | undefined;
   readonly isRead: boolean;
@@ -97,10 +100,10 @@ function predecessorsAmong(
   { name, group }: SubscriptionSettings,
 ): Predecessor[] {
   return groups.flatMap(({ groupName, stats, connections }) => {
-    const categories = categoriesOfGroup(name, groupName);
-    if (categories === undefined || groupName === group) return [];
+    const filter = filterOfGroup(name, groupName);
+    if (filter === undefined || groupName === group) return [];
     const checkpoint = stats.lastCheckpointedEventPosition;
-    return [{ group: groupName, categories, checkpoint, isRead: connections.length > 0 }];
+    return [{ group: groupName, filter, checkpoint, isRead: connections.length > 0 }];
   });
 }
 
@@ -129,12 +132,16 @@ export async function listGroups(client: EventStoreDBClient): Promise<Persistent
 
 /** Where the group must begin so that it misses nothing of what its predecessors were still to deliver, and of what is new to it. */
 export function startAfter(
-  predecessors: readonly Pick<Predecessor, "categories" | "checkpoint">[],
-  { categories, startingPosition }: Pick<SubscriptionSettings, "startingPosition" | "categories">,
+  predecessors: readonly Pick<Predecessor, "filter" | "checkpoint">[],
+  settings: Pick<SubscriptionSettings, "startingPosition" | "categories" | "filterCriteria">,
 ): PersistentSubscriptionToAllSettings["startFrom"] {
-  const known = new Set(predecessors.flatMap((predecessor) => predecessor.categories));
-  const readsMore = !categories.every((category) => known.has(category)) || known.has(latestMark);
-  if (startingPosition === "TRIM_HORIZON" && readsMore) return START;
+  const wanted = filterOf(settings);
+  const known = new Set(predecessors.flatMap(({ filter }) => filter));
+  // What other criteria let through, their digest does not tell.
+  const hadOthers = [...known].some((part) => isCriteria(part) && !wanted.includes(part));
+  const isKnown = wanted.every((part) => isCriteria(part) || known.has(part));
+  const readsMore = hadOthers || !isKnown || known.has(latestMark);
+  if (settings.startingPosition === "TRIM_HORIZON" && readsMore) return START;
   const [first, ...others] = predecessors.map(({ checkpoint }) => checkpoint);
   if (predecessors.length === 0) return END;
   return others.reduce((start, next) => earlier(start, next), first) ?? START;

@@ -2,6 +2,7 @@
  * A trigger as data: which streams go to which function, and how. The names are those of Lambda's event source mappings
  * where they have one.
  */
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { retryLimitsSchema } from "../quarantine/retry-limits.ts";
 
@@ -28,7 +29,9 @@ const subscriptionSettingsSchema = z.strictObject({
   functionName: z.string().min(1).max(170),
   /** Streams named `<category>-<id>`. By stream and not by event type, so that successors arrive without gaps. */
   categories: z
-    .array(z.string().regex(/^[^-$][^-]*$/, "must be what stands before the first '-' of the streams' names"))
+    .array(
+      z.string().regex(/^[^-$.][^-.]*$/, "must be what stands before the first '-' of the streams' names, without '.'"),
+    )
     .min(1)
     .readonly(),
   /** Which events of those streams; all of them without it. What does not match is acknowledged and never invoked for. */
@@ -71,15 +74,32 @@ export function subscriptionSettings(settings: z.input<typeof subscriptionSettin
 const separator = ".";
 /** In the name of a group that began behind the last event; no category can be called so. */
 export const latestMark = "$latest";
+/** In front of a digest of filter criteria. */
+const criteriaMark = "$filter-";
 
-/** The store never changes what a group reads, so its name says it: another filter, or another start, is another group. */
-function groupOf({ name, categories, startingPosition }: z.output<typeof subscriptionSettingsSchema>): string {
-  const parts = [name, ...[...new Set(categories)].toSorted(), ...(startingPosition === "LATEST" ? [latestMark] : [])];
-  return parts.join(separator);
+export function isCriteria(part: string): boolean {
+  return part.startsWith(criteriaMark);
 }
 
-/** The categories that a group of the trigger `name` reads; undefined for a group of something else. */
-export function categoriesOfGroup(name: string, group: string): readonly string[] | undefined {
+/** The store never changes what a group reads, so its name says it: another filter, or another start, is another group. */
+function groupOf(settings: z.output<typeof subscriptionSettingsSchema>): string {
+  const start = settings.startingPosition === "LATEST" ? [latestMark] : [];
+  return [settings.name, ...filterOf(settings), ...start].join(separator);
+}
+
+/** What a trigger reads, as its group's name says it: the categories, and a digest of the criteria where there are any. */
+export function filterOf({
+  categories,
+  filterCriteria,
+}: Pick<SubscriptionSettings, "categories" | "filterCriteria">): readonly string[] {
+  const distinct = [...new Set(categories)].toSorted();
+  if (filterCriteria === undefined) return distinct;
+  const digest = createHash("sha256").update(JSON.stringify(filterCriteria)).digest("hex").slice(0, 8);
+  return [...distinct, criteriaMark + digest];
+}
+
+/** What a group of the trigger `name` reads, as {@link filterOf} has it; undefined for a group of something else. */
+export function filterOfGroup(name: string, group: string): readonly string[] | undefined {
   if (!group.startsWith(name + separator)) return undefined;
   return group.slice(name.length + 1).split(separator);
 }

@@ -104,7 +104,8 @@ async function decisionOn(
   for (const generation of writtenGenerations(entry)) {
     const record = records.get(viewTarget(view, generation.id));
     const projection = deployedVersion(entry, generation, versions);
-    if (record?.revision !== first.revision) throw await applied(context, projection, generation, first, view);
+    if (record !== undefined && record.revision !== first.revision) throw apart(record, first);
+    if (record === undefined) throw await applied(context, projection, generation, first, view);
     const { revision, waitingTo } = record;
     const key = guardKeyOf(projection, stream);
     const waitsAt = waitingTo > revision ? revision + 1n : undefined;
@@ -155,6 +156,14 @@ async function applied(
         `${event} is in the rows of generation ${id} of ${view}: make that one live, or abort or retire it first`,
       )
     : new DiscardRefusedError(`generation ${id} of ${view} has not come to ${event} yet: try again in a moment`);
+}
+
+/** Generations made by different code may take different events. */
+function apart(one: QuarantineRecord, other: QuarantineRecord): DiscardRefusedError {
+  const at = ({ target, revision }: QuarantineRecord): string => `at revision ${revision.toString()} in ${target}`;
+  return new DiscardRefusedError(
+    `${one.stream} waits ${at(one)} and ${at(other)}: redrive it until both wait at one event, or retire a generation`,
+  );
 }
 
 function notWaiting(subject: string, stream: string): DiscardRefusedError {

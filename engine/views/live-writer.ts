@@ -347,7 +347,12 @@ function isUnbroken(expected: bigint, events: readonly StoredEvent[]): boolean {
   return events.every(({ revision }, index) => revision === expected + 1n + BigInt(index));
 }
 
+/** The store is away, or refuses whoever asks, such as a user without the right to read: that says nothing about an event. */
+function isOfTheStore(code: unknown): boolean {
+  return code === "EVENT_STORE_UNAVAILABLE" || code === "EVENT_STORE_ERROR";
+}
+
 /** Whether trying the same events again later may succeed without anything being mended in code or data. */
 export function isInfrastructureFailure(error: unknown): boolean {
-  return isTransient(error) || (error instanceof Error && "code" in error && error.code === "EVENT_STORE_UNAVAILABLE");
+  return isTransient(error) || (error instanceof Error && "code" in error && isOfTheStore(error.code));
 }

@@ -13,6 +13,7 @@ import { createFixedTables } from "../../local/system/fixed-tables.ts";
 import { InvokeApi } from "../engine/delivery/invoke-api.ts";
 import { invoke } from "../engine/http/api-gateway.ts";
 import { rejection } from "../local/eventstoredb/event-store-for-test.ts";
+import { triggers } from "../../functions/subscriptions.ts";
 import { versionsOf, viewNames } from "../../projections/registry.ts";
 import { order } from "./orders.ts";
 
@@ -20,6 +21,8 @@ const tablePrefix = `operations-${randomUUID().slice(0, 8)}-`;
 
 const otherViews = viewNames.slice(2);
 /** The others read streams that these tests have none of. */
+const groupOf = (name: string): string | undefined =>
+  triggers((each) => `tidemark-test-${each}`).find((trigger) => trigger.name === name)?.settings.group;
 const viewsOfOrders = viewNames.filter((view) => categoriesOf(versionsOf(view)[0]).includes("order"));
 
 /** The context of an invocation that has so long to go. */
@@ -193,8 +196,8 @@ describe("the operations of a deployment", () => {
         ...ended,
         acknowledged: viewsOfOrders.includes(view) ? 3 : 0,
       })),
-      { group: "tidemark-test-process-order-to-cash.invoice.order.shipment", ...ended },
-      { group: "tidemark-test-write-snapshots.customer", ...ended, acknowledged: 0 },
+      { group: groupOf("process-order-to-cash"), ...ended },
+      { group: groupOf("write-snapshots"), ...ended, acknowledged: 0 },
     ]);
     // And tells so as metrics.
     expect(written.map((line) => metricSchema.parse(JSON.parse(line)))).toStrictEqual(

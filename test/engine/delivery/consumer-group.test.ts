@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { ensureGroup, groupSettings, startAfter } from "../../../engine/delivery/consumer-group.ts";
 import type { Position } from "../../../engine/event-store/position.ts";
 import {
+  filterOf,
   messageTimeoutMs,
   subscriptionSettings,
   SubscriptionSettingsError,
@@ -111,12 +112,25 @@ describe("a group", () => {
       ["one that never had an event acknowledged", [at(9n), undefined], horizon, "start"],
       ["one, even when the end is asked for now", [at(9n)], latest, at(9n)],
     ])("takes over from %s", (_, checkpoints, settings, start) => {
-      const predecessors = checkpoints.map((checkpoint) => ({ categories: ["a", "b"], checkpoint }));
+      const predecessors = checkpoints.map((checkpoint) => ({ filter: ["a", "b"], checkpoint }));
       expect(startAfter(predecessors, settings)).toStrictEqual(start);
     });
 
+    it("begins at the start when its criteria are others than before", () => {
+      const filterCriteria = { type: ["Happened"] };
+      const wanted = filterOf({ ...horizon, filterCriteria });
+      expect(wanted).toStrictEqual(["a", "b", expect.stringMatching(/^\$filter-[0-9a-f]{8}$/)]);
+      const from = (filter: readonly string[], settings: Parameters<typeof startAfter>[1]) =>
+        startAfter([{ filter, checkpoint: at(9n) }], settings);
+      expect(from(wanted, { ...horizon, filterCriteria })).toStrictEqual(at(9n));
+      expect(from(wanted, horizon)).toBe("start");
+      // Without any it was given all.
+      expect(from(["a", "b"], { ...horizon, filterCriteria })).toStrictEqual(at(9n));
+      expect(from(wanted, { ...horizon, filterCriteria: { type: ["Happened", "Ended"] } })).toBe("start");
+    });
+
     it("begins at the start when that is asked for, and its predecessor began at the end", () => {
-      const predecessors = [{ categories: ["a", "b", "$latest"], checkpoint: at(9n) }];
+      const predecessors = [{ filter: ["a", "b", "$latest"], checkpoint: at(9n) }];
       expect(startAfter(predecessors, horizon)).toBe("start");
       expect(startAfter(predecessors, latest)).toStrictEqual(at(9n));
     });
@@ -142,6 +156,7 @@ describe("a group", () => {
   it.each([
     [{ categories: ["order-x"] }, "categories"],
     [{ categories: ["order", "$ce"] }, "categories"],
+    [{ categories: ["order.eu"] }, "categories"],
     [{ categories: [] }, "categories"],
     [{ filterCriteria: { type: [] } }, "filterCriteria"],
     [{ batchSize: 0 }, "batchSize"],
