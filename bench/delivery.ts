@@ -2,59 +2,54 @@
  * Delivery: a backlog drained by the subscription through the Lambda Invoke API into the projector functions, over the same
  * backlog drained from an equal persistent subscription by the plain client that writes the same to DynamoDB itself. Every
  * round has a group and a table of its own. The functions run where `npm start` runs them, in a process of their own.
+ *
+ * Sales by month are measured twice: over a client that folds as ours does, which is what the engine itself costs, and over
+ * one that writes each event by itself, as somebody would who has no engine; the difference is what folding is worth.
  */
-import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import type { LambdaClient } from "@aws-sdk/client-lambda";
-import { EventStoreDBClient } from "@eventstore/db-client";
-import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
-import { isDeepStrictEqual } from "node:util";
-import { ensureGroup } from "../engine/delivery/consumer-group.ts";
-import { connectLambda } from "../engine/delivery/function-invocation.ts";
-import { Subscription } from "../engine/delivery/subscription.ts";
-import {
-  bufferSize,
-  type SubscriptionSettings,
-  subscriptionSettings,
-} from "../engine/delivery/subscription-settings.ts";
-import { createLogger } from "../engine/http/logger.ts";
-import { itemText, keyOfItem, scanItems } from "../engine/consistency/table-items.ts";
-import { startOfAll } from "../engine/event-store/position.ts";
-import { Catalog, type Generation } from "../engine/views/catalog.ts";
-import { connectDynamoDB } from "../engine/views/dynamodb.ts";
-import { deleteGenerationTable } from "../engine/views/generation-table.ts";
-import { type Item, writesName } from "../engine/views/item.ts";
-import { categoriesOf, type Projection } from "../engine/views/projection.ts";
-import { catalogTable } from "../functions/dynamodb-connection.ts";
-import { createFixedTables } from "../local/system/fixed-tables.ts";
-import { functionPrefix, region, tablePrefix } from "../local/system/processes.ts";
+import { bufferSize } from "../engine/delivery/subscription-settings.ts";
+import type { Projection } from "../engine/views/projection.ts";
 import { orderSummary } from "../projections/order-summary.ts";
 import { salesByMonth } from "../projections/sales-by-month.ts";
-import { freshTable } from "./fresh-table.ts";
+import { ComparedTables } from "./compared-tables.ts";
+import {
+  connect,
+  type Connections,
+  disconnect,
+  drained,
+  makeLive,
+  prepareView,
+  putAway,
+  subscriptionOf,
+} from "./delivery-connections.ts";
 import type { OrderLog } from "./order-log.ts";
-import { drainRaw, type RawDrainOptions, writeSales, writeSummaries } from "./raw-drain.ts";
+import { drainRaw, type RawDrainOptions } from "./raw-drain.ts";
+import { type RawWrite, writeSales, writeSalesOneByOne, writeSummaries } from "./raw-writes.ts";
 import type { Servers } from "./servers.ts";
-import { compare, type Comparison, type Subject, timed } from "./side-by-side.ts";
+import { compare, type Comparison, median, type Subject, timed } from "./side-by-side.ts";
+import type { Table } from "./table.ts";
 
-const rawWriters = [
-  { projection: salesByMonth, write: writeSales },
-  { projection: orderSummary, write: writeSummaries },
-] as const;
+const rawWriters: readonly { readonly name: string; readonly projection: Projection; readonly write: RawWrite }[] = [
+  { name: "delivery into sales-by-month over raw drain + same writes", projection: salesByMonth, write: writeSales },
+  {
+    name: "delivery into sales-by-month over raw drain + one transaction an event",
+    projection: salesByMonth,
+    write: writeSalesOneByOne,
+  },
+  {
+    name: "delivery into order-summary over raw drain + same writes",
+    projection: orderSummary,
+    write: writeSummaries,
+  },
+];
 
 /** `log` is what the event store of `servers` holds. */
 export async function* compareDelivery(servers: Servers, log: OrderLog, rounds: number): AsyncGenerator<Comparison> {
-  await servers.startFunctions();
-  const connections = {
-    client: EventStoreDBClient.connectionString(servers.connectionString),
-    dynamodb: connectDynamoDB({ region, endpoint: servers.dynamodbEndpoint }),
-    lambda: connectLambda({ region, endpoint: servers.invokeEndpoint }),
-  };
+  const connections = await connect(servers);
   try {
-    await createFixedTables(connections.dynamodb, tablePrefix);
-    for (const { projection, write } of rawWriters) {
+    for (const { name, projection, write } of rawWriters) {
       const tables = new ComparedTables(connections.dynamodb);
       yield await compare(
-        `delivery into ${projection.name} over raw drain + same writes`,
+        name,
         "events",
         rounds,
         ours(connections, projection, log, tables),
@@ -62,44 +57,68 @@ export async function* compareDelivery(servers: Servers, log: OrderLog, rounds: 
       );
     }
   } finally {
-    connections.lambda.destroy();
-    connections.dynamodb.destroy();
-    await connections.client.dispose();
+    await disconnect(connections);
   }
 }
 
-interface Connections {
-  readonly client: EventStoreDBClient;
-  readonly dynamodb: DynamoDBClient;
-  readonly lambda: LambdaClient;
+/** The median of `rounds` drains into sales by month for each number of lanes, which are invocations at once. */
+export async function lanesTable(
+  servers: Servers,
+  log: OrderLog,
+  lanes: readonly number[],
+  rounds: number,
+): Promise<Table> {
+  const rates = new Map(lanes.map((number): [number, number[]] => [number, []]));
+  const connections = await connect(servers);
+  try {
+    const tables = new ComparedTables(connections.dynamodb);
+    // All numbers in each round, so that what slows the machine for a while slows them all. The first does not count.
+    for (let round = 0; round <= rounds; round += 1) {
+      for (const [number, measured] of rates) {
+        const { run, clear } = await ours(connections, salesByMonth, log, tables, number).prepare();
+        const { units, seconds } = await run();
+        await clear?.();
+        if (round > 0) measured.push(units / seconds);
+      }
+    }
+  } finally {
+    await disconnect(connections);
+  }
+  const medians = [...rates].map(([number, measured]) => [number, median(measured)] as const);
+  const ofOne = medians[0]?.[1] ?? Number.NaN;
+  return {
+    name: "delivery into sales-by-month by lanes",
+    columns: ["lanes", "events/s", "over one lane"],
+    rows: medians.map(([number, rate]) => [
+      number.toString(),
+      Math.round(rate).toLocaleString("en"),
+      `${(rate / ofOne).toFixed(2)}x`,
+    ]),
+  };
 }
 
-function settingsFor(projection: Projection): SubscriptionSettings {
-  return subscriptionSettings({
-    name: `bench-${randomUUID()}`,
-    functionName: `${functionPrefix}project-${projection.name}`,
-    categories: [...categoriesOf(projection)],
-  });
-}
-
-function ours(connections: Connections, projection: Projection, log: OrderLog, tables: ComparedTables): Subject {
-  const { client, dynamodb } = connections;
+function ours(
+  connections: Connections,
+  projection: Projection,
+  log: OrderLog,
+  tables: ComparedTables,
+  lanes?: number,
+): Subject {
   return {
     prepare: async () => {
-      const settings = settingsFor(projection);
-      const table = await freshTable(dynamodb, projection);
-      await makeLive(dynamodb, projection, table);
-      await ensureGroup(client, settings, true);
-      const subscription = new Subscription(settings, {
-        ...connections,
-        log: createLogger("bench", { level: "silent" }),
-      });
+      const view = await prepareView(
+        connections,
+        projection,
+        lanes === undefined ? {} : { parallelizationFactor: lanes },
+      );
+      await makeLive(connections.dynamodb, projection, view);
+      const subscription = subscriptionOf(connections, view);
       return {
         run: () => timed(() => drained(subscription, log.events)),
         clear: async () => {
           await subscription.stop(5_000);
-          await tables.compare(table);
-          await putAway(connections, settings, table);
+          await tables.compare(view.table);
+          await putAway(connections, view);
         },
       };
     },
@@ -111,22 +130,20 @@ function raw(
   projection: Projection,
   log: OrderLog,
   tables: ComparedTables,
-  write: typeof writeSales,
+  write: RawWrite,
 ): Subject {
   const { client, dynamodb } = connections;
   return {
     prepare: async () => {
-      const settings = settingsFor(projection);
-      const table = await freshTable(dynamodb, projection);
-      await ensureGroup(client, settings, true);
-      const { group, batchSize, parallelizationFactor: lanes } = settings;
+      const view = await prepareView(connections, projection);
+      const { group, batchSize, parallelizationFactor: lanes } = view.settings;
       const options: RawDrainOptions = {
         client,
         group,
-        bufferSize: bufferSize(settings),
+        bufferSize: bufferSize(view.settings),
         batchSize,
         lanes,
-        write: (events) => write(dynamodb, table, events),
+        write: (events) => write(dynamodb, view.table, events),
       };
       return {
         run: () =>
@@ -135,65 +152,10 @@ function raw(
             return log.events;
           }),
         clear: async () => {
-          await tables.compare(table);
-          await putAway(connections, settings, table);
+          await tables.compare(view.table);
+          await putAway(connections, view);
         },
       };
     },
   };
-}
-
-const longestDrainMs = 60_000;
-
-/** Resolves with the number of events when all of them are acknowledged. */
-async function drained(subscription: Subscription, events: number): Promise<number> {
-  subscription.start();
-  const giveUpAt = performance.now() + longestDrainMs;
-  while (subscription.status.acknowledged < events) {
-    if (performance.now() > giveUpAt) {
-      throw new Error(`the backlog was not drained in time: ${JSON.stringify(subscription.status)}`);
-    }
-    await sleep(5);
-  }
-  return events;
-}
-
-/** Makes the table that of the only generation, so that the projector function writes it. */
-async function makeLive(dynamodb: DynamoDBClient, { name, version }: Projection, table: string): Promise<void> {
-  const catalog = new Catalog(dynamodb, catalogTable(tablePrefix));
-  const declaredAt = new Date().toISOString();
-  const generation: Generation = { id: table, table, version, role: "live", from: startOfAll, declaredAt };
-  await catalog.transition(await catalog.read(name), [generation]);
-}
-
-async function putAway(
-  { client, dynamodb }: Connections,
-  { group }: SubscriptionSettings,
-  table: string,
-): Promise<void> {
-  await client.deletePersistentSubscriptionToAll(group);
-  await deleteGenerationTable(dynamodb, table);
-}
-
-/** Sees to it that both sides have done the same: what the first run has left in its table, every other must leave too. */
-class ComparedTables {
-  readonly #dynamodb: DynamoDBClient;
-  #first: ReadonlyMap<string, Item> | undefined;
-
-  constructor(dynamodb: DynamoDBClient) {
-    this.#dynamodb = dynamodb;
-  }
-
-  async compare(table: string): Promise<void> {
-    const found = new Map<string, Item>();
-    for await (const items of scanItems(this.#dynamodb, table)) {
-      for (const item of items) {
-        // How many writes a row took depends on which events came together.
-        const written = Object.entries(item).filter(([name]) => name !== writesName);
-        found.set(itemText(keyOfItem(item)), Object.fromEntries(written));
-      }
-    }
-    this.#first ??= found;
-    if (!isDeepStrictEqual(found, this.#first)) throw new Error(`table ${table} is not as the first run left its own`);
-  }
 }

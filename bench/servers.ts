@@ -5,8 +5,9 @@
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { freePorts } from "../local/system/ports.ts";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { accepts, freePorts } from "../local/system/ports.ts";
 import {
   dynamodbProcess,
   endpointAt,
@@ -14,23 +15,39 @@ import {
   eventStoreProcess,
   functionsProcess,
   linkPackages,
+  serverlessCommand,
+  serverlessEnvironment,
   type SystemPorts,
 } from "../local/system/processes.ts";
 import { type ProcessDefinition, Supervisor } from "../local/system/supervisor.ts";
+
+/** As its runtime serves it. */
+export const emptyFunction = "tidemark-bench-local-empty";
+
+interface EmptyPorts {
+  readonly http: number;
+  readonly invoke: number;
+}
 
 export class Servers {
   readonly connectionString: string;
   readonly dynamodbEndpoint: string;
   readonly invokeEndpoint: string;
+  /** Serves {@link emptyFunction}, after {@link startEmptyFunction}. */
+  readonly emptyInvokeEndpoint: string;
   readonly #ports: SystemPorts;
+  readonly #emptyPorts: EmptyPorts;
   readonly #directory: string;
   readonly #supervisor: Supervisor;
   /** Rejects when a server died: a round in which that happens counts for nothing. */
   readonly #broken: Promise<never>;
   #runtime: Promise<void> | undefined;
+  #emptyRuntime: Promise<void> | undefined;
 
-  private constructor(ports: SystemPorts, directory: string) {
+  private constructor(ports: SystemPorts, emptyPorts: EmptyPorts, directory: string) {
     this.#ports = ports;
+    this.#emptyPorts = emptyPorts;
+    this.emptyInvokeEndpoint = endpointAt(emptyPorts.invoke);
     this.#directory = directory;
     this.connectionString = eventStoreConnectionString(ports);
     this.dynamodbEndpoint = endpointAt(ports.dynamodb);
@@ -50,9 +67,11 @@ export class Servers {
 
   /** Nothing runs yet, but {@link stop} is due from now on. */
   static async prepared(): Promise<Servers> {
-    const [api = 0, invoke = 0, eventStore = 0, dynamodb = 0, subscriber = 0] = await freePorts(5);
+    const [api = 0, invoke = 0, eventStore = 0, dynamodb = 0, subscriber = 0, ...others] = await freePorts(7);
+    const [emptyHttp = 0, emptyInvoke = 0] = others;
     const directory = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
-    return new Servers({ api, invoke, eventStore, dynamodb, subscriber }, directory);
+    const ports = { api, invoke, eventStore, dynamodb, subscriber };
+    return new Servers(ports, { http: emptyHttp, invoke: emptyInvoke }, directory);
   }
 
   /** Starts an event store and a DynamoDB server. */
@@ -66,6 +85,12 @@ export class Servers {
     if (this.#runtime === undefined) linkPackages(this.#directory);
     this.#runtime ??= this.#start(functionsProcess);
     return this.#runtime;
+  }
+
+  /** Starts another runtime, with {@link emptyFunction} alone; at the second call it runs already. */
+  startEmptyFunction(): Promise<void> {
+    this.#emptyRuntime ??= this.#start((_, directory) => emptyFunctionProcess(this.#emptyPorts, directory));
+    return this.#emptyRuntime;
   }
 
   /** What `work` gives, or the reason why a server ended before it was done. */
@@ -87,5 +112,28 @@ export class Servers {
   // Synchronous: it also runs when the process is ending.
   readonly #removeDirectory = (): void => {
     rmSync(this.#directory, { recursive: true, force: true, maxRetries: 5 });
+  };
+}
+
+/** The runtime of {@link functionsProcess}, for a service of its own. */
+function emptyFunctionProcess(ports: EmptyPorts, directory: string): ProcessDefinition {
+  const service = fileURLToPath(new URL("empty-function", import.meta.url));
+  const words = [
+    "--stage",
+    "local",
+    "--httpPort",
+    `${ports.http}`,
+    "--lambdaPort",
+    `${ports.invoke}`,
+    "--albPort",
+    "0",
+  ];
+  return {
+    name: "empty-function",
+    port: ports.invoke,
+    directory: service,
+    command: [process.execPath, serverlessCommand, "offline", "start", ...words],
+    environment: { ...serverlessEnvironment, TIDEMARK_BUILD_FOLDER: relative(service, `${directory}/empty-function`) },
+    isReady: () => accepts(ports.invoke),
   };
 }

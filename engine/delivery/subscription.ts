@@ -88,6 +88,11 @@ export class Subscription {
     this.#running ??= this.#run();
   }
 
+  /** Events, since the start: {@link status} says the same and goes through all that is held for the rest. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
   get status(): SubscriptionStatus {
     let inFlight = 0;
     let oldest: Date | undefined;

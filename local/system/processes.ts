@@ -53,6 +53,15 @@ export function dynamodbProcess(ports: SystemPorts, dataDirectory: string): Proc
   };
 }
 
+export const serverlessCommand = fileOf("node_modules/serverless/bin/serverless.js");
+
+/** It asks nobody anything and reports to nobody. */
+export const serverlessEnvironment = {
+  SLS_NOTIFICATIONS_MODE: "off",
+  SLS_TELEMETRY_DISABLED: "1",
+  SLS_INTERACTIVE_SETUP_ENABLE: "0",
+};
+
 /** The function runtime: serverless-offline, which bundles the functions and serves their routes and the Invoke API. */
 export function functionsProcess(ports: SystemPorts, dataDirectory: string): ProcessDefinition {
   const words = ["offline", "start", "--stage", stage, "--httpPort", ports.api.toString()];
@@ -61,7 +70,7 @@ export function functionsProcess(ports: SystemPorts, dataDirectory: string): Pro
     port: ports.api,
     command: [
       process.execPath,
-      fileOf("node_modules/serverless/bin/serverless.js"),
+      serverlessCommand,
       ...words,
       "--lambdaPort",
       ports.invoke.toString(),
@@ -73,9 +82,7 @@ export function functionsProcess(ports: SystemPorts, dataDirectory: string): Pro
       ...functionEnvironment(ports),
       // Two systems side by side must not bundle into one folder.
       TIDEMARK_BUILD_FOLDER: relative(fileURLToPath(project), `${dataDirectory}/build`),
-      SLS_NOTIFICATIONS_MODE: "off",
-      SLS_TELEMETRY_DISABLED: "1",
-      SLS_INTERACTIVE_SETUP_ENABLE: "0",
+      ...serverlessEnvironment,
     },
     isReady: async () => (await accepts(ports.api)) && (await accepts(ports.invoke)),
   };

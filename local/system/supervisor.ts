@@ -13,6 +13,8 @@ export interface ProcessDefinition {
   readonly name: string;
   readonly port: number;
   readonly command: readonly string[];
+  /** Where it runs; absent: where we do. */
+  readonly directory?: string;
   readonly environment?: Readonly<Record<string, string>>;
   /** Where it keeps its data: named when it cannot be kept running, because that may be why. */
   readonly data?: string;
@@ -85,13 +87,14 @@ export class Supervisor {
   }
 
   #spawn(supervised: SupervisedProcess): void {
-    const { name, command, environment } = supervised.definition;
+    const { name, command, directory, environment } = supervised.definition;
     const [program = "", ...words] = command;
     supervised.ready = false;
     supervised.output = "";
     // A process group of its own: a Ctrl-C reaches only us, and a process goes with all that it has started.
     const child = spawn(program, words, {
       detached: true,
+      ...(directory === undefined ? {} : { cwd: directory }),
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...environment },
     });
