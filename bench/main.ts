@@ -11,16 +11,30 @@ import { availableEngine } from "../local/dynamodb/dynamodb-server.ts";
 import { compareBackFill } from "./back-fill.ts";
 import { compareCommands } from "./command.ts";
 import { contentionTable } from "./contention.ts";
-import { compareDelivery } from "./delivery.ts";
+import { deliveryCosts } from "./delivery-costs.ts";
+import { compareDelivery, lanesTable } from "./delivery.ts";
 import { fillOrderLog } from "./order-log.ts";
 import { compareProcess } from "./process.ts";
 import { costTable, orderToCashCosts } from "./process-costs.ts";
+import { compareReadYourWrites } from "./read-your-writes.ts";
 import { Servers } from "./servers.ts";
 import { type Comparison, format } from "./side-by-side.ts";
 import { compareSnapshots } from "./snapshots.ts";
 import { formatTable, type Table } from "./table.ts";
+import { compareVisible } from "./visible.ts";
 
-const subjects = ["command", "contention", "snapshots", "process", "delivery", "back-fill"] as const;
+const subjects = [
+  "command",
+  "contention",
+  "snapshots",
+  "process",
+  "delivery",
+  "lanes",
+  "visible",
+  "read-your-writes",
+  "write-units",
+  "back-fill",
+] as const;
 type SubjectName = (typeof subjects)[number];
 
 interface Options {
@@ -41,6 +55,10 @@ interface Sizes {
   readonly contentionSeconds: number;
   /** Orders in the log that delivery and back-fill read. */
   readonly orders: number;
+  /** How long orders are appended at a steady rate. */
+  readonly steadySeconds: number;
+  /** Orders that are placed and queried, one after the other. */
+  readonly queries: number;
 }
 
 const fullSizes: Sizes = {
@@ -50,8 +68,19 @@ const fullSizes: Sizes = {
   processes: 200,
   contentionSeconds: 4,
   orders: 3_000,
+  steadySeconds: 8,
+  queries: 200,
 };
-const quickSizes: Sizes = { rounds: 1, commands: 20, snapshots: 5, processes: 5, contentionSeconds: 0.2, orders: 160 };
+const quickSizes: Sizes = {
+  rounds: 1,
+  commands: 20,
+  snapshots: 5,
+  processes: 5,
+  contentionSeconds: 0.2,
+  orders: 160,
+  steadySeconds: 0.2,
+  queries: 5,
+};
 
 const program = new Command("bench")
   .description("Measures the engine against the raw clients doing the same work, side by side in one run.")
@@ -96,7 +125,7 @@ interface Results {
 }
 
 async function measure(options: Options): Promise<Results> {
-  const { rounds, commands, snapshots, processes, contentionSeconds, orders } = {
+  const { rounds, commands, snapshots, processes, contentionSeconds, orders, steadySeconds, queries } = {
     ...(options.quick === true ? quickSizes : fullSizes),
     ...(options.rounds === undefined ? {} : { rounds: options.rounds }),
   };
@@ -126,14 +155,27 @@ async function measure(options: Options): Promise<Results> {
       await store.dispose();
     });
   }
-  if (isWanted("delivery") || isWanted("back-fill")) {
+  if (isWanted("delivery") || isWanted("lanes") || isWanted("back-fill")) {
     await withServers(async (servers) => {
       // The runtime bundles meanwhile.
-      const runtime = isWanted("delivery") ? servers.startFunctions() : undefined;
+      const runtime = isWanted("delivery") || isWanted("lanes") ? servers.startFunctions() : undefined;
       const log = await filledLog(servers, orders);
       await runtime;
       if (isWanted("delivery")) await collect(compareDelivery(servers, log, rounds));
+      if (isWanted("lanes")) tables.push(await lanesTable(servers, log, [1, 2, 4, 8], rounds));
       if (isWanted("back-fill")) await collect(compareBackFill(servers, log, rounds));
+    });
+  }
+  if (isWanted("visible") || isWanted("read-your-writes")) {
+    await withServers(async (servers) => {
+      await Promise.all([servers.startFunctions(), servers.startEmptyFunction()]);
+      if (isWanted("visible")) await collect(compareVisible(servers, steadySeconds, rounds));
+      if (isWanted("read-your-writes")) await collect(compareReadYourWrites(servers, queries, rounds));
+    });
+  }
+  if (isWanted("write-units")) {
+    await withServers(async (servers) => {
+      tables.push(...(await deliveryCosts(servers, options.quick === true ? [1, 10] : undefined)));
     });
   }
   return { comparisons, tables };

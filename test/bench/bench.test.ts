@@ -24,7 +24,7 @@ const outputSchema = z.strictObject({
   comparisons: z.array(
     z.strictObject({
       name: z.string(),
-      unit: z.enum(["commands", "steps", "events"]),
+      unit: z.enum(["commands", "steps", "events", "rows", "queries"]),
       rounds: z.literal(1),
       ours: rate,
       raw: rate,
@@ -53,32 +53,46 @@ describe("npm run bench", () => {
       "command on 10000 events with a snapshot over one on 10, cold",
       "steps of order-to-cash over the same reads and appends",
       "delivery into sales-by-month over raw drain + same writes",
+      "delivery into sales-by-month over raw drain + one transaction an event",
       "delivery into order-summary over raw drain + same writes",
       "back-fill of sales-by-month over the slower of raw read and raw batch write",
       "back-fill of order-summary over the slower of raw read and raw batch write",
+      "append to visible row at 100/s over raw drain + empty invocation + one write",
+      "append + query that has seen it over append + 2 empty invocations",
+      "append + query that has seen it over append + queries until it is delivered",
     ];
-    expect(comparisons.map(({ name }) => name)).toEqual(isProof ? names : names.slice(-2));
+    const backFills = names.filter((name) => name.startsWith("back-fill"));
+    expect(comparisons.map(({ name }) => name)).toEqual(isProof ? names : backFills);
     for (const { ratio, lowest, highest } of comparisons) {
       expect(Number.isFinite(ratio)).toBe(true);
       expect([lowest, highest]).toEqual([ratio, ratio]);
     }
-    const ofCommands = comparisons.filter(({ latency }) => latency !== undefined);
-    expect(ofCommands.map(({ name }) => name)).toEqual(
-      names.filter((name) => isProof && name.startsWith("command over")),
+    const withLatency = comparisons.filter(({ latency }) => latency !== undefined);
+    expect(withLatency.map(({ name }) => name)).toEqual(
+      names.filter((name) => isProof && /^(?:command over|append)/.test(name)),
     );
-    for (const { latency } of ofCommands) {
+    for (const { latency } of withLatency) {
       expect(latency?.p99.ours).toBeGreaterThanOrEqual(latency?.p50.ours ?? Infinity);
     }
-    expect(tables.map(({ name }) => name)).toEqual(isProof ? ["commands to one aggregate", "one order to cash"] : []);
+    const tableNames = [
+      "commands to one aggregate",
+      "one order to cash",
+      "delivery into sales-by-month by lanes",
+      "DynamoDB write units of an event by events in a batch, and read units of a batch",
+      "a million events into order-summary, in US dollars",
+      "a million events into sales-by-month, in US dollars",
+      "the subscriber for a month, in US dollars",
+    ];
+    expect(tables.map(({ name }) => name)).toEqual(isProof ? tableNames : []);
     if (isProof) expect(tables[0]?.rows.map(([clients]) => clients)).toEqual(["1", "2", "5", "10", "20", "50"]);
     for (const { columns, rows } of tables) for (const row of rows) expect(row).toHaveLength(columns.length);
-  }, 120_000);
+  }, 240_000);
 
   it("refuses what it does not know, with the exit code for wrong usage", async () => {
     const unknown = await run([process.execPath, main, "--only", "nothing"]);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain(
-      "Allowed choices are command, contention, snapshots, process, delivery, back-fill.",
+      "Allowed choices are command, contention, snapshots, process, delivery, lanes, visible, read-your-writes, write-units, back-fill.",
     );
     expect((await run([process.execPath, main, "--rounds", "0"])).code).toBe(2);
     expect((await run([process.execPath, main, "--help"])).stdout).toContain("--quick");
