@@ -69,7 +69,7 @@ const fullSizes: Sizes = {
   contentionSeconds: 4,
   orders: 3_000,
   steadySeconds: 8,
-  queries: 200,
+  queries: 100,
 };
 const quickSizes: Sizes = {
   rounds: 1,

@@ -8,10 +8,10 @@ import type { EventStore } from "../event-store/event-store.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import { liveGeneration } from "../views/catalog.ts";
 import { deployedVersion } from "../views/deployed-version.ts";
-import { readGuard } from "../views/live-writer.ts";
+import { type ApplyReport, readGuard } from "../views/live-writer.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
 import type { CatchUpOutcome, StreamRevision } from "./function-payload.ts";
-import { projectBatch, type ProjectorContext } from "./project-batch.ts";
+import { projectReported, type ProjectorContext } from "./project-batch.ts";
 
 export async function catchUp(
   context: ProjectorContext,
@@ -20,13 +20,19 @@ export async function catchUp(
 ): Promise<CatchUpOutcome> {
   const { stream, revision } = upTo;
   if (!versions.some((version) => readsStream(version, stream))) return "outside-view";
-  if (await isApplied(context, versions, upTo)) return "applied";
+  // The guard is not looked at first: who asks has just found it behind, and waits for every call that is made here.
   const event = await eventAt(context.eventStore, stream, revision);
-  if (event === undefined) return "beyond-head";
-  const { batchItemFailures } = await projectBatch(context, versions, [event]);
+  if (event === undefined) return (await isApplied(context, versions, upTo)) ? "applied" : "beyond-head";
+  const { batchItemFailures, live } = await projectReported(context, versions, [event]);
   if (batchItemFailures.length > 0) return "failed";
-  // What projectBatch does not report as failed is applied, or waits where its stream was given up.
-  return (await isApplied(context, versions, upTo)) ? "applied" : "quarantined";
+  // What is not reported as failed is applied, or waits where its stream was given up, which may be behind this event.
+  return isWhole(live) || (await isApplied(context, versions, upTo)) ? "applied" : "quarantined";
+}
+
+/** Whether the report alone says that the event is in the live rows; of one that the live version does not read it says nothing. */
+function isWhole(live: ApplyReport | undefined): boolean {
+  if (live === undefined || live.waiting.length > 0 || live.failures.length > 0) return false;
+  return live.applied > 0 || live.duplicates > 0;
 }
 
 async function isApplied(

@@ -61,22 +61,37 @@ const messages: Readonly<Record<GuardOutcome["outcome"], string>> = {
 
 const besideLive = { baseMs: 100, maximumMs: 1_000 };
 
+export interface ProjectedBatch extends BatchResponse {
+  /** What became of the events in the live generation; undefined when there is none, or the catalog did not come to rest. */
+  readonly live: ApplyReport | undefined;
+}
+
 /** Applies `events` to the view; `versions` are the deployed ones of its projection. Throws when no event was applied. */
 export async function projectBatch(
   context: ProjectorContext,
   versions: readonly [Projection, ...Projection[]],
   events: readonly StoredEvent[],
 ): Promise<BatchResponse> {
+  const { batchItemFailures } = await projectReported(context, versions, events);
+  return { batchItemFailures };
+}
+
+/** {@link projectBatch}, with what became of the events in the generation that readers see. */
+export async function projectReported(
+  context: ProjectorContext,
+  versions: readonly [Projection, ...Projection[]],
+  events: readonly StoredEvent[],
+): Promise<ProjectedBatch> {
   const view = versions[0].name;
   let entry = await context.catalog.read(view);
   for (let rounds = 0; rounds < maximumRounds; rounds += 1) {
-    const failures = await new Round(context, versions, entry).apply(events);
+    const { failures, live } = await new Round(context, versions, entry).apply(events);
     const now = await context.catalog.read(view);
-    if (isSamePicture(entry, now)) return { batchItemFailures: failedItems(events, failures) };
+    if (isSamePicture(entry, now)) return { batchItemFailures: failedItems(events, failures), live };
     context.log.info({ view, outcome: "fenced", expected: entry.epoch, actual: now.epoch }, "the catalog moved on");
     entry = now;
   }
-  return { batchItemFailures: events.map((event) => ({ itemIdentifier: itemIdentifier(event) })) };
+  return { batchItemFailures: events.map((event) => ({ itemIdentifier: itemIdentifier(event) })), live: undefined };
 }
 
 /** Whether both name the same generations to write; a replay also notes other things in the catalog. */
@@ -101,7 +116,9 @@ class Round {
   }
 
   /** The live generation last; what failed beside it is judged by what became of the same events there. */
-  async apply(events: readonly StoredEvent[]): Promise<readonly StreamFailure[]> {
+  async apply(
+    events: readonly StoredEvent[],
+  ): Promise<{ readonly failures: readonly StreamFailure[]; readonly live: ApplyReport | undefined }> {
     const { projection: view } = this.#entry;
     const written = writtenGenerations(this.#entry);
     if (written.length === 0) {
@@ -121,7 +138,7 @@ class Round {
     }
     const live = written.find(({ role }) => role === "live");
     if (live !== undefined) failures.push(...(await this.#stillFailing(live, inLive?.failures ?? [], events)));
-    return failures;
+    return { failures, live: inLive };
   }
 
   /** Those of the failures that are to be tried again; of the others the streams wait, which is as good as applied. */
