@@ -21,9 +21,12 @@ export async function catchUp(
   const { stream, revision } = upTo;
   if (!versions.some((version) => readsStream(version, stream))) return "outside-view";
   // The guard is not looked at first: who asks has just found it behind, and waits for every call that is made here.
-  const event = await eventAt(context.eventStore, stream, revision);
+  const [event, entry] = await Promise.all([
+    eventAt(context.eventStore, stream, revision),
+    context.catalog.read(versions[0].name),
+  ]);
   if (event === undefined) return (await isApplied(context, versions, upTo)) ? "applied" : "beyond-head";
-  const { batchItemFailures, live } = await projectReported(context, versions, [event]);
+  const { batchItemFailures, live } = await projectReported(context, versions, [event], entry);
   if (batchItemFailures.length > 0) return "failed";
   // What is not reported as failed is applied, or waits where its stream was given up, which may be behind this event.
   return isWhole(live) || (await isApplied(context, versions, upTo)) ? "applied" : "quarantined";

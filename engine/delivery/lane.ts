@@ -141,7 +141,8 @@ export class Lane {
     const { batchSize, maximumPayloadBytes } = this.#settings;
     if (this.#ready.length === 0) return false;
     if (this.#ready.length >= batchSize || now - this.#readySince >= this.#windowMs) return true;
-    return this.#ready.reduce((bytes, event) => bytes + event.bytes + 1, payloadFrameBytes) >= maximumPayloadBytes;
+    let bytes = payloadFrameBytes;
+    return this.#ready.some((event) => (bytes += event.bytes + 1) >= maximumPayloadBytes);
   }
 
   /** As many as one payload takes, at least one: what is too large alone fails alone. */

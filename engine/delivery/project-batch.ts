@@ -76,14 +76,18 @@ export async function projectBatch(
   return { batchItemFailures };
 }
 
-/** {@link projectBatch}, with what became of the events in the generation that readers see. */
+/**
+ * {@link projectBatch}, with what became of the events in the generation that readers see. `seen` is the catalog's entry if the
+ * caller has read it: how long ago does not matter for what is acknowledged, because it is compared with what it is afterwards.
+ */
 export async function projectReported(
   context: ProjectorContext,
   versions: readonly [Projection, ...Projection[]],
   events: readonly StoredEvent[],
+  seen?: CatalogEntry,
 ): Promise<ProjectedBatch> {
   const view = versions[0].name;
-  let entry = await context.catalog.read(view);
+  let entry = seen ?? (await context.catalog.read(view));
   for (let rounds = 0; rounds < maximumRounds; rounds += 1) {
     const { failures, live } = await new Round(context, versions, entry).apply(events);
     const now = await context.catalog.read(view);

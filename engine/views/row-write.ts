@@ -42,26 +42,36 @@ export class RowChangeError extends Error {
 /** `write`, then `change`. Throws {@link RowChangeError} for a change that no row can take. */
 export function andThen(write: RowWrite, change: RowChange): RowWrite {
   if ("delete" in change) return emptyRow;
+  const { set = {}, add = {}, remove = [] } = change;
+  return composed(write, Object.entries(set), Object.entries(add), remove);
+}
+
+function composed(
+  write: RowWrite,
+  set: Iterable<readonly [string, RowValue]>,
+  add: Iterable<readonly [string, number | bigint]>,
+  remove: Iterable<string>,
+): RowWrite {
   const draft = {
     replace: write.replace,
     set: new Map(write.set),
     add: new Map(write.add),
     remove: new Set(write.remove),
   };
-  for (const [name, value] of Object.entries(change.set ?? {})) {
+  for (const [name, value] of set) {
     checkName(name);
     draft.set.set(name, value);
     draft.add.delete(name);
     draft.remove.delete(name);
   }
-  for (const [name, amount] of Object.entries(change.add ?? {})) {
+  for (const [name, amount] of add) {
     checkName(name);
     const present = draft.set.get(name);
     if (present !== undefined) draft.set.set(name, sum(name, present, amount));
     else if (draft.replace || draft.remove.delete(name)) draft.set.set(name, sum(name, 0, amount));
     else draft.add.set(name, sum(name, draft.add.get(name) ?? 0, amount));
   }
-  for (const name of change.remove ?? []) {
+  for (const name of remove) {
     checkName(name);
     draft.set.delete(name);
     draft.add.delete(name);
@@ -75,7 +85,7 @@ export function andThen(write: RowWrite, change: RowChange): RowWrite {
  * `next` does not replace the row.
  */
 export function andThenWrite(write: RowWrite, { set, add, remove }: RowWrite): RowWrite {
-  return andThen(write, { set: Object.fromEntries(set), add: Object.fromEntries(add), remove: [...remove] });
+  return composed(write, set, add, remove);
 }
 
 /** Whether the change sets or removes: in a shared row only the stream that owns it may. */

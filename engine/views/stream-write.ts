@@ -184,13 +184,7 @@ export async function writeSharedRows(
   table: string,
   writes: readonly StreamWrite[],
 ): Promise<"written" | { readonly moved: readonly string[] }> {
-  const guards = writes.map<TransactWriteItem>(({ stream, expected, guard }) => ({
-    Update: {
-      TableName: table,
-      Key: guardItemKey(stream),
-      ...merged(updateExpression(noWrite, guardAttributes(guard)), guardCondition(expected)),
-    },
-  }));
+  const guards = writes.map((write) => guardUpdate(table, write));
   const changed = [...rowsOf(writes).values()];
   const rows = changed.map<TransactWriteItem>(({ key, write, owner }) => {
     const counted = { ...write, add: new Map([...write.add, [writesName, 1]]) };
@@ -216,6 +210,22 @@ export async function writeSharedRows(
   }
 }
 
+const movedGuard = { "#guard": guardNames.revision, "#commit": guardNames.commit, "#prepare": guardNames.prepare };
+
+/** Moves a guard that is an item of its own. A batch has hundreds of them, so the expression is not put together each time. */
+function guardUpdate(table: string, { stream, expected, guard }: StreamWrite): TransactWriteItem {
+  const move = {
+    UpdateExpression: "SET #guard = :moved, #commit = :commit, #prepare = :prepare",
+    ExpressionAttributeNames: movedGuard,
+    ExpressionAttributeValues: {
+      ":moved": { N: guard.revision.toString() },
+      ":commit": { N: guard.position.commit.toString() },
+      ":prepare": { N: guard.position.prepare.toString() },
+    },
+  };
+  return { Update: { TableName: table, Key: guardItemKey(stream), ...merged(move, guardCondition(expected)) } };
+}
+
 /** The rows of several writes, sums of the same row added up. Throws {@link RowChangeError} where two of them would own one. */
 function rowsOf(writes: readonly StreamWrite[]): Rows {
   const rows = new Map<string, ChangedRow>();
@@ -223,7 +233,8 @@ function rowsOf(writes: readonly StreamWrite[]): Rows {
     for (const [text, row] of changed) {
       const before = rows.get(text);
       const owner = row.owner === undefined ? before?.owner : checkedOwner(before?.owner, row.owner);
-      rows.set(text, { key: row.key, write: andThenWrite(before?.write ?? noWrite, row.write), owner });
+      const write = before === undefined ? row.write : andThenWrite(before.write, row.write);
+      rows.set(text, { key: row.key, write, owner });
     }
   }
   return rows;
@@ -232,17 +243,17 @@ function rowsOf(writes: readonly StreamWrite[]): Rows {
 /** Packs writes, in their order, into transactions of at most 100 items. */
 export function groupForTransactions(writes: readonly StreamWrite[]): StreamWrite[][] {
   const groups: StreamWrite[][] = [];
-  let keys = new Set<string>();
+  const keys = new Set<string>();
   for (const write of writes) {
     const last = groups.at(-1);
-    const together = new Set([...keys, ...write.rows.keys()]);
-    if (last !== undefined && last.length + 1 + together.size <= maximumTransactionItems) {
-      last.push(write);
-      keys = together;
-    } else {
+    let added = 0;
+    for (const key of write.rows.keys()) if (!keys.has(key)) added += 1;
+    if (last !== undefined && last.length + 1 + keys.size + added <= maximumTransactionItems) last.push(write);
+    else {
       groups.push([write]);
-      keys = new Set(write.rows.keys());
+      keys.clear();
     }
+    for (const key of write.rows.keys()) keys.add(key);
   }
   return groups;
 }

@@ -15,13 +15,15 @@ export interface UpdateExpression {
 export function updateExpression(write: RowWrite, engineAttributes: Item): UpdateExpression {
   const names: Record<string, string> = {};
   const values: Record<string, AttributeValue> = {};
+  let named = 0;
+  let valued = 0;
   const name = (attribute: string): string => {
-    const placeholder = `#a${Object.keys(names).length}`;
+    const placeholder = `#a${named++}`;
     names[placeholder] = attribute;
     return placeholder;
   };
   const value = (attribute: AttributeValue): string => {
-    const placeholder = `:v${Object.keys(values).length}`;
+    const placeholder = `:v${valued++}`;
     values[placeholder] = attribute;
     return placeholder;
   };

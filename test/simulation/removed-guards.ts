@@ -30,8 +30,8 @@ export const removedGuards: readonly RemovedGuard[] = [
   {
     name: "a transaction is made only where the guards stand right before",
     file: "engine/views/stream-write.ts",
-    text: "...merged(updateExpression(noWrite, guardAttributes(guard)), guardCondition(expected)),",
-    without: "...updateExpression(noWrite, guardAttributes(guard)),",
+    text: "...merged(move, guardCondition(expected))",
+    without: "...move",
   },
   {
     name: "a stream's first write finds no guard yet",
