@@ -3,6 +3,8 @@
  * been delivered to a projector that did not know the generation yet; it was committed before a tail that is taken after the
  * join. So every stream that moved between the two is brought up to that tail, by the same conditional writes as in live
  * delivery: what a projector has applied meanwhile is found applied.
+ *
+ * The generation that was live may lack some of these events until they are delivered, so a rollback closes the same seam in it.
  */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { roundsOfAll } from "../consistency/rounds-of-all.ts";
@@ -18,14 +20,14 @@ export interface SeamOptions extends Pick<LiveWriter, "waitBehind"> {
   readonly dynamodb: DynamoDBClient;
   readonly eventStore: EventStore;
   readonly projection: Projection;
-  readonly generation: Pick<Generation, "table" | "from">;
+  readonly generation: Pick<Generation, "id" | "table" | "from">;
   readonly eventsAtOnce: number;
   readonly onEvents: (events: number, at: Position) => void;
 }
 
 /** Events of the view's streams between `after` and `tail`. Throws {@link ReplayEventError}, {@link ViewsUnavailableError}. */
 export async function closeSeam(options: SeamOptions, after: Position, tail: Position): Promise<number> {
-  const { eventStore, projection, eventsAtOnce, onEvents } = options;
+  const { eventStore, projection, generation, eventsAtOnce, onEvents } = options;
   let events = 0;
   let read = 0;
   for await (const round of roundsOfAll(eventStore, after, tail, eventsAtOnce)) {
@@ -38,7 +40,7 @@ export async function closeSeam(options: SeamOptions, after: Position, tail: Pos
       if (failures.every(({ error }) => isInfrastructureFailure(error))) {
         throw new ViewsUnavailableError(`event ${at} could not be applied now: try again`, cause);
       }
-      throw new ReplayEventError(`event ${at} cannot be applied to the rebuilt generation`, cause);
+      throw new ReplayEventError(`event ${at} cannot be applied to generation ${generation.id}`, cause);
     }
     events += moved.length;
     read += round.length;

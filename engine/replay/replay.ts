@@ -16,7 +16,7 @@ import { createGenerationTable, deleteGenerationTable } from "../views/generatio
 import { readGuard } from "../views/live-writer.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
 import { buildGeneration, type BuildReport } from "./build-generation.ts";
-import { closeSeam } from "./close-seam.ts";
+import { closeSeam, type SeamOptions } from "./close-seam.ts";
 import {
   NothingToDoError,
   ReplayEventError,
@@ -151,10 +151,15 @@ export class Replay {
     }
   }
 
-  /** Makes the generation live again that was live before the last swap. Throws {@link NothingToDoError}. */
+  /**
+   * Makes the generation live again that was live before the last swap. Throws {@link NothingToDoError}, TransitionRefusedError
+   * and, when event store or DynamoDB are down, their errors, after which it can be tried again.
+   */
   async rollback(): Promise<{ readonly generation: Generation; readonly former?: Generation }> {
-    const { id } = this.#soakingOf(await this.#entry());
-    return this.#makeLive(id, "rollback");
+    const entry = await this.#entry();
+    const soaking = this.#soakingOf(entry);
+    await this.#bringUp(soaking, liveGeneration(entry));
+    return this.#makeLive(soaking.id, "rollback");
   }
 
   /** Removes the generation that was live before the last swap: afterwards there is no way back. Throws {@link NothingToDoError}. */
@@ -258,22 +263,11 @@ export class Replay {
     const generation = this.#generationIn(await this.#entry(), id);
     if (generation.role !== "joined" || generation.verifiedTo === undefined) return 0;
     observer?.step?.("close-seam", generation);
-    const { dynamodb, eventStore, quarantine } = this.#context;
-    const tail = await eventStore.tail();
-    const projection = await this.#decidedProjectionOf(generation);
-    const target = viewTarget(this.view, id);
-    const seam = {
-      waitBehind: (stream: string, revision: bigint) => quarantine.waitBehind(target, stream, revision),
-      dynamodb,
-      eventStore,
-      projection,
-      generation,
-      eventsAtOnce: this.#settings.eventsAtOnce,
-      onEvents: (read: number, at: Position): void => {
-        this.#throwIfInterrupted(signal);
-        observer?.progress?.(read, at, tail);
-      },
-    };
+    const tail = await this.#context.eventStore.tail();
+    const seam = await this.#seamOf(generation, (read, at) => {
+      this.#throwIfInterrupted(signal);
+      observer?.progress?.(read, at, tail);
+    });
     try {
       const events = await closeSeam(seam, generation.sealedTo ?? generation.verifiedTo, tail);
       await this.#transit(id, "sealed", { sealedTo: tail });
@@ -283,6 +277,26 @@ export class Replay {
       if (this.#generationIn(await this.#entry(), id).role !== "live") throw error;
       return 0;
     }
+  }
+
+  /**
+   * What the seam brought into the live generation, delivery may not have brought into the one before it yet: readers would see
+   * those rows go back. What was delivered since is found applied.
+   */
+  async #bringUp(soaking: Generation, live: Generation | undefined): Promise<void> {
+    if (live?.verifiedTo === undefined || live.sealedTo === undefined) return;
+    // It has been live after the other one, whose seam it had then.
+    if (soaking.sealedTo !== undefined && comparePositions(soaking.sealedTo, live.sealedTo) >= 0) return;
+    await closeSeam(await this.#seamOf(soaking, () => undefined), live.verifiedTo, live.sealedTo);
+  }
+
+  async #seamOf(generation: Generation, onEvents: SeamOptions["onEvents"]): Promise<SeamOptions> {
+    const { dynamodb, eventStore, quarantine } = this.#context;
+    const { eventsAtOnce } = this.#settings;
+    const projection = await this.#decidedProjectionOf(generation);
+    const target = viewTarget(this.view, generation.id);
+    const waitBehind = (stream: string, revision: bigint) => quarantine.waitBehind(target, stream, revision);
+    return { dynamodb, eventStore, projection, generation, eventsAtOnce, waitBehind, onEvents };
   }
 
   async #swap(

@@ -138,6 +138,18 @@ describe.each(kinds)("a replay of $kind", (kind: Kind) => {
     expect(await view.contentsOf(generation)).toStrictEqual(await view.expectedOf(generation));
   });
 
+  it("is rolled back before delivery brings what closing the seam brought: no row goes back", async () => {
+    const view = await startLiveView(kind);
+    const { observer, ...clients } = stepped(view, async (step) => {
+      if (step === "close-seam") await view.happen(kind, 2);
+    });
+    await view.replay(clients).run({ observer });
+    const seen = await view.contentsOf(await view.generation("live"));
+    const { generation } = await view.replay().rollback();
+    expect(await view.contentsOf(generation)).toStrictEqual(seen);
+    await view.expectExact();
+  });
+
   it("when an event is committed after the seam's tail, and its projector read the catalog before the join", async () => {
     const view = await startLiveView(kind);
     const old = await view.entry();
