@@ -104,6 +104,19 @@ describe.each(servers)("$server", ({ connect }) => {
     expect(await get("u")).toStrictEqual({ ...key("u"), a: { N: "1" }, c: { N: "9" }, sum: { N: "-3" } });
   });
 
+  it("an update tells of the item as it has become, when asked", async () => {
+    const input = {
+      TableName,
+      Key: key("told"),
+      UpdateExpression: "ADD #sum :two",
+      ExpressionAttributeNames: { "#sum": "sum" },
+      ExpressionAttributeValues: { ":two": { N: "2" } },
+    };
+    const untold = await dynamodb.send(new UpdateItemCommand(input));
+    const told = await dynamodb.send(new UpdateItemCommand({ ...input, ReturnValues: "ALL_NEW" }));
+    expect([untold.Attributes, told.Attributes]).toStrictEqual([undefined, { ...key("told"), sum: { N: "4" } }]);
+  });
+
   it("sums are exact up to 38 digits, and refused beyond", async () => {
     const most = "9".repeat(38);
     await put({ ...key("s"), sum: { N: (10n ** 38n - 2n).toString() } });

@@ -20,6 +20,7 @@ const keyedSchema = z.object({
   Key: itemSchema,
   ConditionExpression: text,
   UpdateExpression: text,
+  ReturnValues: z.enum(["NONE", "ALL_NEW"]).default("NONE"),
   ...placeholderShape,
 });
 const transactionSchema = z.object({
@@ -146,7 +147,7 @@ export class DynamoDBTables {
       case "PutItem":
         return this.#write([this.#preparedPut(putSchema.parse(input))]);
       case "UpdateItem":
-        return this.#write([this.#preparedUpdate(keyedSchema.parse(input))]);
+        return this.#update(keyedSchema.parse(input));
       case "DeleteItem":
         return this.#write([this.#preparedDelete(keyedSchema.parse(input))]);
       case "TransactWriteItems":
@@ -186,18 +187,24 @@ export class DynamoDBTables {
     return version === undefined ? stored.item : version.item;
   }
 
+  #update(input: z.output<typeof keyedSchema>): Answer {
+    const update = this.#preparedUpdate(input);
+    this.#write([update]);
+    return input.ReturnValues === "ALL_NEW" ? { Attributes: update.after } : {};
+  }
+
   #preparedPut({ TableName, Item, ...rest }: z.output<typeof putSchema>): Prepared {
     const table = this.#active(TableName);
     const after = Object.fromEntries(Object.entries(Item).map(([name, value]) => [name, storable(value)]));
     return this.#prepared(table, after, rest, () => after);
   }
 
-  #preparedUpdate({ TableName, Key, ...rest }: z.output<typeof keyedSchema>): Prepared {
+  #preparedUpdate({ TableName, Key, ...rest }: KeyedInput): Prepared {
     const table = this.#active(TableName);
     return this.#prepared(table, Key, rest, (before, { update }) => update(before ?? Key));
   }
 
-  #preparedDelete({ TableName, Key, ...rest }: z.output<typeof keyedSchema>): Prepared {
+  #preparedDelete({ TableName, Key, ...rest }: KeyedInput): Prepared {
     return this.#prepared(this.#active(TableName), Key, rest, () => undefined);
   }
 
@@ -385,6 +392,7 @@ export class DynamoDBTables {
   }
 }
 
+type KeyedInput = Omit<z.output<typeof keyedSchema>, "ReturnValues">;
 type ExpressionInput = Pick<z.output<typeof keyedSchema>, "ExpressionAttributeNames" | "ExpressionAttributeValues"> & {
   readonly ConditionExpression?: string | undefined;
   readonly UpdateExpression?: string | undefined;

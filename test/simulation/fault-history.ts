@@ -6,7 +6,7 @@ import { actionsIn } from "./history-actions.ts";
 import { faultsFound } from "./history-verdict.ts";
 import { SimulatedTime } from "./simulated-time.ts";
 import { World } from "./world.ts";
-import { shops, wallets } from "./wallet-views.ts";
+import { shops, type View, wallets } from "./wallet-views.ts";
 import { seededRandom } from "../local/eventstoredb/seeded-random.ts";
 import type { FaultKind } from "./faults.ts";
 
@@ -32,7 +32,7 @@ let warmingUp: Promise<void> | undefined;
 
 /** The SDK looks for files with settings when the first client is made: no simulated clock may run while it reads. */
 async function warmUp(): Promise<void> {
-  const world = await World.make({ seed: 0, time: new SimulatedTime(0), projections: [wallets], intensity: 0 });
+  const world = await World.make({ seed: 0, time: new SimulatedTime(0), views: [wallets], intensity: 0 });
   await world.functions.connect(world.process("warm-up")).config.region();
   await world.end();
 }
@@ -50,11 +50,15 @@ export async function runHistory(seed: number): Promise<HistoryOutcome> {
 
 async function happening(seed: number, time: SimulatedTime): Promise<HistoryOutcome> {
   const shape = seededRandom(seed ^ 0x1b873593);
-  const projections = shape.pick([[wallets], [shops], [wallets, shops]]);
+  const views = shape.pick<readonly [View, ...View[]]>([[wallets], [shops], [wallets, shops]]);
   // Calm ones too: what goes wrong by itself is told by those.
   const intensity = shape.pick([0, 0.3, 0.6, 1, 1]);
-  const world = await within(time, World.make({ seed, time, projections, intensity }));
-  const actions = actionsIn(world);
+  const poison = shape.pick([0, 0, 0.08, 0.2]);
+  const deployment = poison === 0 || shape.between(0, 3) === 0 ? "mended" : "faulty";
+  const maximumRetryAttempts = shape.pick([0, 1, 2, 5]);
+  const options = { seed, time, views, intensity, deployment, maximumRetryAttempts } as const;
+  const world = await within(time, World.make(options));
+  const actions = actionsIn(world, poison);
   const problems: string[] = [];
   const isDone = async (work: Promise<unknown>, what: string): Promise<boolean> => {
     const outcome = await settledWithin(time, work);
@@ -69,6 +73,7 @@ async function happening(seed: number, time: SimulatedTime): Promise<HistoryOutc
   for (let left = shape.between(4, 8); left > 0; left -= 1) {
     actions.next();
     await time.run(() => false, time.elapsedMs + shape.pick([0, 5, 50, 500, 2_000, 5_000]));
+    world.look("between two actions");
   }
   await time.run(() => false, time.elapsedMs + shape.between(0, 3_000));
   world.faults.end();
@@ -78,14 +83,22 @@ async function happening(seed: number, time: SimulatedTime): Promise<HistoryOutc
     while (world.subscribers.length < 2) world.startSubscriber();
     closeDropped(world, (stream) => actions.append(stream));
     await isDone(actions.settled(), "the last appends do not end");
+    if (world.deployment === "faulty") world.deploy("mended");
     const outcome = await time.run(() => world.isQuiet, time.elapsedMs + patienceMs);
     if (outcome !== "over") problems.push(`stuck: it does not come to rest (${outcome})`);
+    world.look("when all is quiet");
+    actions.putRight();
+    await isDone(actions.settled(), "what was given up cannot be put right");
     await isDone(
-      faultsFound(world, actions.appended).then((found) => problems.push(...found)),
+      faultsFound(world, actions).then((found) => problems.push(...found)),
       "the rows cannot be judged",
     );
   }
-  problems.push(...actions.problems, ...time.errors.map((error) => `thrown where nobody catches it: ${String(error)}`));
+  problems.push(
+    ...actions.problems,
+    ...actions.operators.problems,
+    ...time.errors.map((error) => `thrown where nobody catches it: ${String(error)}`),
+  );
   const { trace, faults, dynamodb } = world;
   const outcome: HistoryOutcome = {
     seed,

@@ -4,6 +4,7 @@
  */
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import type { BatchResponse } from "../../engine/delivery/event-record.ts";
+import type { FailureResponse } from "../../engine/delivery/function-payload.ts";
 import type { ServiceContext } from "./dynamodb-service.ts";
 import {
   endpointIs,
@@ -16,7 +17,8 @@ import {
 } from "./simulated-http.ts";
 import { never, SimulatedProcess } from "./simulated-process.ts";
 
-export type FunctionCode = (payload: unknown) => Promise<BatchResponse>;
+export type FunctionResponse = BatchResponse | FailureResponse;
+export type FunctionCode = (payload: unknown) => Promise<FunctionResponse>;
 
 interface Instance {
   readonly process: SimulatedProcess;
@@ -57,6 +59,11 @@ export class FunctionService {
   connect(process: SimulatedProcess): LambdaClient {
     const handler = httpClientOf(process, undefined, (request) => this.#invoked(process, request));
     return withConnection(this.#client, handler);
+  }
+
+  /** Those that are busy end what they do; what is invoked from now on is started anew. */
+  replaceInstances(): void {
+    this.#instances.clear();
   }
 
   close(): void {
@@ -122,8 +129,9 @@ export class FunctionService {
   }
 
   /** A function may report a stream's first failure alone, as Lambda allows: what is behind it has failed too. */
-  #reported(name: string, response: BatchResponse): BatchResponse {
+  #reported(name: string, response: FunctionResponse): FunctionResponse {
     const { faults } = this.#context;
+    if ("failure" in response) return response;
     if (response.batchItemFailures.length === 0 || !faults.happens("first failures only", 0.5, name)) return response;
     const first = new Map<string, { readonly itemIdentifier: string }>();
     for (const failure of response.batchItemFailures) {

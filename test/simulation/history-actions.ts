@@ -3,18 +3,19 @@ import { randomUUID } from "node:crypto";
 import { EventStoreUnavailableError } from "../../engine/event-store/errors.ts";
 import type { EventStore } from "../../engine/event-store/event-store.ts";
 import type { NewEvent } from "../../engine/event-store/stored-event.ts";
-import { ReplayEventError } from "../../engine/replay/errors.ts";
+import { NothingToDoError, ReplayEventError } from "../../engine/replay/errors.ts";
 import { VerificationFailedError } from "../../engine/replay/verification.ts";
-import type { Projection } from "../../engine/views/projection.ts";
 import type { Random } from "../local/eventstoredb/seeded-random.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
 import { generationsIn, isCatalogItem, isWritten } from "./catalog-item.ts";
-import { category } from "./wallet-views.ts";
+import { Operators } from "./operators.ts";
+import { category, damaged, isPoison } from "./wallet-views.ts";
 import { catalogTable, type World } from "./world.ts";
 
 export interface Actions {
   /** Appended by now, by stream. */
   readonly appended: ReadonlyMap<string, readonly NewEvent[]>;
+  readonly operators: Operators;
   /** What no fault excuses. */
   readonly problems: readonly string[];
   /** Resolves when all that was begun is over. */
@@ -23,6 +24,8 @@ export interface Actions {
   next(): string;
   /** One event more on a stream. */
   append(stream: string): void;
+  /** Ends replays that nobody goes on with, and puts right what was given up. */
+  putRight(): void;
 }
 
 type Action = (happenings: Happenings) => void;
@@ -40,6 +43,9 @@ const actions: readonly (readonly [name: string, weight: number, action: Action]
   ["outage of one table", 2, (now) => now.tableOutage()],
   ["outage of the event store", 1, (now) => now.storeOutage()],
   ["restart all groups", 1, (now) => now.restartGroups()],
+  ["redrive what waits", 3, (now) => now.redrive()],
+  ["discard an event that is given up", 1, (now) => now.discard()],
+  ["deploy mended code", 1, (now) => now.mend()],
 ];
 
 const streams = [`${category}-a`, `${category}-b`, `${category}-c`, `${category}-d`] as const;
@@ -49,24 +55,32 @@ const retriesOfReplay = 40;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-export function actionsIn(world: World): Actions {
-  return new Happenings(world);
+/** `poison`: how many of the events, from 0 to 1, are such as the code cannot take. */
+export function actionsIn(world: World, poison: number): Actions {
+  return new Happenings(world, poison);
 }
 
 class Happenings implements Actions {
   readonly appended = new Map<string, NewEvent[]>();
   readonly problems: string[] = [];
+  readonly operators: Operators;
   readonly #world: World;
+  readonly #poison: number;
+  /** Each history leans to some of the actions: what goes wrong only where two of them meet again and again is met so. */
+  readonly #weights: readonly number[];
   /** One append after the other: a stream has one writer. */
   readonly #appending = new Map<string, Promise<void>>();
   readonly #pending = new Set<Promise<void>>();
   /** One replay of a view after the other. */
-  readonly #replaying = new Set<Projection>();
+  readonly #replaying = new Set<string>();
   #commandProcess: { readonly process: SimulatedProcess; readonly eventStore: EventStore } | undefined;
   #events = 0;
 
-  constructor(world: World) {
+  constructor(world: World, poison: number) {
     this.#world = world;
+    this.#poison = poison;
+    this.#weights = actions.map(([, weight]) => weight * this.#plan.pick([0.3, 1, 1, 4]));
+    this.operators = new Operators(world);
   }
 
   async settled(): Promise<void> {
@@ -74,10 +88,7 @@ class Happenings implements Actions {
   }
 
   next(): string {
-    let left = this.#plan.next() * actions.reduce((sum, [, weight]) => sum + weight, 0);
-    const chosen = actions.find(([, weight]) => (left -= weight) < 0);
-    if (chosen === undefined) throw new RangeError("there are no actions");
-    const [name, , action] = chosen;
+    const [name, , action] = this.#chosen();
     this.#world.trace.note(`# ${name}`);
     action(this);
     return name;
@@ -85,6 +96,13 @@ class Happenings implements Actions {
 
   append(stream: string): void {
     this.#append(stream, 1);
+  }
+
+  #chosen(): (typeof actions)[number] {
+    let left = this.#plan.next() * this.#weights.reduce((sum, weight) => sum + weight, 0);
+    const chosen = actions.find((_, index) => (left -= this.#weights[index] ?? 0) < 0) ?? actions[0];
+    if (chosen === undefined) throw new RangeError("there are no actions");
+    return chosen;
   }
 
   burst(): void {
@@ -118,27 +136,31 @@ class Happenings implements Actions {
 
   /** By worker after worker, until one is done or it is given up by the engine itself. */
   replay(): void {
-    const projection = this.#view();
-    if (this.#replaying.has(projection)) return;
-    this.#replaying.add(projection);
+    const view = this.#view();
+    if (this.#replaying.has(view)) return;
+    this.#replaying.add(view);
     this.#begin(async () => {
       await this.#byWorkers(async (process, isFirst) => {
-        const replay = this.#world.replay(process, projection);
+        const replay = this.#world.replay(process, view);
         const observer = { step: () => this.#stepBegins() };
         await (isFirst ? replay.run({ observer }) : replay.resume({ observer }));
       });
-      this.#replaying.delete(projection);
+      this.#replaying.delete(view);
+      // Soon: what was closed in the seam may not have been delivered yet.
+      if (this.#plan.between(0, 2) > 0) return;
+      await pause(this.#plan.between(0, 100));
+      await this.#once((process) => this.#world.replay(process, view).rollback());
     });
   }
 
   rollback(): void {
-    const projection = this.#view();
-    this.#begin(() => this.#once((process) => this.#world.replay(process, projection).rollback()));
+    const view = this.#view();
+    this.#begin(() => this.#once((process) => this.#world.replay(process, view).rollback()));
   }
 
   retire(): void {
-    const projection = this.#view();
-    this.#begin(() => this.#once((process) => this.#world.replay(process, projection).retire()));
+    const view = this.#view();
+    this.#begin(() => this.#once((process) => this.#world.replay(process, view).retire()));
   }
 
   /** Truncation and deletion hide events from reads of the stream; they still count. */
@@ -167,7 +189,7 @@ class Happenings implements Actions {
   /** Of a generation that is written beside the live one. */
   tableOutage(): void {
     const { dynamodb } = this.#world;
-    const item = dynamodb.tables.itemsWith(catalogTable, this.#view().name).find(isCatalogItem);
+    const item = dynamodb.tables.itemsWith(catalogTable, this.#view()).find(isCatalogItem);
     const beside = generationsIn(item).find((generation) => isWritten(generation) && generation.role !== "live");
     if (beside === undefined) return;
     dynamodb.setTableDown(beside.table);
@@ -189,6 +211,37 @@ class Happenings implements Actions {
     this.#begin(() => this.#world.store.restartGroups());
   }
 
+  /** One or two at once, while events may come in that wait behind the same. */
+  redrive(): void {
+    for (let operators = this.#plan.between(1, 2); operators > 0; operators -= 1) {
+      const view = this.#plan.between(0, 1) === 0 ? this.#view() : undefined;
+      this.#begin(() => this.#once((process) => this.operators.redrive(process, view)));
+    }
+    if (this.#plan.between(0, 1) === 0) this.#append(this.#plan.pick(streams), 1);
+  }
+
+  discard(): void {
+    this.#begin(() => this.#once((process) => this.operators.discardOne(process)));
+  }
+
+  mend(): void {
+    if (this.#world.deployment === "faulty") this.#world.deploy("mended");
+  }
+
+  putRight(): void {
+    this.#begin(async () => {
+      const process = this.#world.process("operator");
+      for (const { name } of this.#world.views) {
+        const replay = this.#world.replay(process, name);
+        await this.#tried(process, () => replay.resume());
+        await replay.abort().catch((error: unknown) => {
+          if (!(error instanceof NothingToDoError)) throw error;
+        });
+      }
+      await this.operators.putRight(process);
+    });
+  }
+
   /** What is lost between two steps is lost in the moment at which one begins. */
   #stepBegins(): void {
     if (this.#plan.between(0, 1) === 0) return;
@@ -203,11 +256,8 @@ class Happenings implements Actions {
     return this.#world.plan;
   }
 
-  #view(): Projection {
-    const { projections } = this.#world;
-    const projection = projections[this.#plan.between(0, projections.length - 1)];
-    if (projection === undefined) throw new RangeError("there are no views");
-    return projection;
+  #view(): string {
+    return this.#plan.pick(this.#world.views).name;
   }
 
   #begin(work: () => Promise<void>): void {
@@ -254,6 +304,7 @@ class Happenings implements Actions {
 
   #event(): NewEvent {
     this.#events += 1;
+    if (this.#plan.next() < this.#poison) return this.#poisonEvent();
     const kind = this.#plan.next();
     const [type, data] =
       kind < 0.6
@@ -265,6 +316,15 @@ class Happenings implements Actions {
             : kind < 0.92
               ? ["Emptied", {}]
               : ["Unlisted", {}];
+    return { id: randomUUID(), type, data, metadata: {} };
+  }
+
+  /** Half of it can be taken when the code is mended, and only some of the rest is seen by anything but the projector's death. */
+  #poisonEvent(): NewEvent {
+    const kind = this.#plan.next();
+    const refund = { shop: this.#plan.pick(shopNames), cents: this.#plan.between(1, 999) };
+    const [type, data] =
+      kind < 0.5 ? ["Refunded", refund] : kind < 0.75 ? [damaged.type, damaged.data] : ["Overwhelming", {}];
     return { id: randomUUID(), type, data, metadata: {} };
   }
 
@@ -286,9 +346,16 @@ class Happenings implements Actions {
    * another row of it, and the verification is there to find that.
    */
   #isInexcusable(error: unknown): boolean {
-    if (error instanceof ReplayEventError) return true;
+    if (error instanceof ReplayEventError) return !this.#namesPoison(error.message);
     if (!(error instanceof VerificationFailedError)) return false;
     return !this.#world.dynamodb.tablesWithLateBatches.some((table) => error.message.includes(table));
+  }
+
+  /** Whoever began before the code was mended may still meet it with the former code. */
+  #namesPoison(message: string): boolean {
+    const [, revision, stream] = /event (\d+)@(\S+)/.exec(message) ?? [];
+    const event = this.appended.get(stream ?? "")?.[Number(revision)];
+    return event !== undefined && isPoison(event, "faulty");
   }
 
   /** False when it failed or its process died. */

@@ -1,22 +1,29 @@
 /** What must be true when a history is over: of every generation that is written, every row and every guard. */
-import { type AllStreamRecordedEvent } from "@eventstore/db-client";
 import { rowText } from "../../engine/consistency/difference.ts";
-import { fromClientEvent } from "../../engine/event-store/from-client.ts";
 import { formatPosition } from "../../engine/event-store/position.ts";
 import type { NewEvent, StoredEvent } from "../../engine/event-store/stored-event.ts";
 import { exactDifference } from "../../engine/testing/exact-difference.ts";
+import { type Decision, withDecisions } from "../../engine/quarantine/decisions.ts";
 import { plainRows } from "../../engine/testing/plain-view.ts";
 import { liveGeneration, writtenGenerations } from "../../engine/views/catalog.ts";
 import { attributesOfItem, guardOfItem, keyOfRowItem, streamOfGuardItem } from "../../engine/views/item.ts";
 import { type Projection, readsStream, type RowAttributes } from "../../engine/views/projection.ts";
-import { clientEvent } from "./client-events.ts";
+import type { Actions } from "./history-actions.ts";
+import { eventsOf } from "./log-events.ts";
+import type { Operators } from "./operators.ts";
 import type { World } from "./world.ts";
 
 /** What is wrong, a text each; none when all is right. */
-export async function faultsFound(world: World, appended: ReadonlyMap<string, readonly NewEvent[]>): Promise<string[]> {
-  const events = eventsOf(world);
+export async function faultsFound(
+  world: World,
+  { appended, operators }: Pick<Actions, "appended" | "operators">,
+): Promise<string[]> {
+  const events = eventsOf(world.store.log);
   const faults = logFaults(events, appended);
-  for (const projection of world.projections) {
+  for (const deployed of world.projections) {
+    const decisions = await world.decisions(world.process("judge"), deployed.name);
+    faults.push(...decisionFaults(deployed.name, decisions, operators));
+    const projection = withDecisions(deployed, decisions);
     const entry = await world.catalog(world.process("judge")).read(projection.name);
     if (liveGeneration(entry) === undefined) faults.push(`${projection.name} has no live generation any more`);
     for (const { id, role, table } of writtenGenerations(entry)) {
@@ -29,20 +36,24 @@ export async function faultsFound(world: World, appended: ReadonlyMap<string, re
       if (ofGuards !== undefined) faults.push(`${where}: guards are not at the heads of the streams\n${ofGuards}`);
     }
   }
-  return [...faults, ...world.unkept, ...world.readers.flatMap((reader) => reader.faults)];
+  world.look("at the end");
+  return [...faults, ...world.acknowledgements.faults, ...world.readers.flatMap((reader) => reader.faults)];
 }
 
-function eventsOf({ store }: World): StoredEvent[] {
-  const found: StoredEvent[] = [];
-  for (let last: bigint | undefined = -1n; last !== undefined;) {
-    const page: ReturnType<typeof store.log.all.forwards> = store.log.all.forwards(last, 256);
-    for (const event of page.events) {
-      const { event: resolved } = clientEvent({ event, link: undefined });
-      if (resolved !== undefined) found.push(fromClientEvent(resolved satisfies AllStreamRecordedEvent));
-    }
-    last = page.last;
-  }
-  return found;
+/** What somebody was told is decided, and nothing is that nobody asked for. */
+function decisionFaults(view: string, decisions: readonly Decision[], { decided, tried }: Operators): string[] {
+  const isThere = ({ stream, revision }: Decision): boolean =>
+    decisions.some((decision) => decision.stream === stream && decision.revision === revision);
+  const lost = decided.filter((decision) => decision.subject === view && !isThere(decision));
+  const unasked = decisions.filter(({ stream }) => !tried.has(`${view} ${stream}`));
+  return [
+    ...lost.map(
+      ({ revision, stream }) => `that ${revision}@${stream} is discarded in ${view} was told and is not known`,
+    ),
+    ...unasked.map(
+      ({ revision, stream }) => `${revision}@${stream} is discarded in ${view}, and nobody asked for that`,
+    ),
+  ];
 }
 
 /** The commands' own promise: each event is in the log once, in its place. */

@@ -1,5 +1,5 @@
 /**
- * Guards and conditions of delivery, views and replay, each with what the code would be without it. Histories must fail without
+ * Guards and conditions of delivery, views, quarantine and replay, each with what the code would be without it. Histories must fail without
  * any of them.
  *
  * Not here is what another guard makes up for: that a stream keeps to one lane, for example, only saves work, because no two
@@ -152,5 +152,89 @@ export const removedGuards: readonly RemovedGuard[] = [
     file: "engine/consistency/table-items.ts",
     text: "if (unprocessed.length === 0) return items;",
     without: "if (unprocessed.length >= 0) return items;",
+  },
+  {
+    name: "a rollback brings the former generation what closing the seam brought",
+    file: "engine/replay/replay.ts",
+    text: "await this.#bringUp(soaking, liveGeneration(entry));",
+    without: "",
+  },
+  {
+    name: "an event is given up only where the guard stands right before",
+    file: "engine/quarantine/give-up.ts",
+    text: "quarantine.close(record, reason, last, guard?.())",
+    without: "quarantine.close(record, reason, last)",
+  },
+  {
+    name: "an event that fails behind one that is given up waits before it is acknowledged",
+    file: "engine/quarantine/give-up.ts",
+    text: "return waits(quarantine, record, last);",
+    without: 'return "waiting";',
+  },
+  {
+    name: "what waits is written down before it is acknowledged",
+    file: "engine/quarantine/quarantine.ts",
+    text: 'if (await taken(this.#dynamodb.send(raise))) return "waiting";',
+    without: 'if (raise !== undefined) return "waiting";',
+  },
+  {
+    name: "what finds its stream released is applied",
+    file: "engine/views/live-writer.ts",
+    text: 'if ((await this.#writer.waitBehind?.(this.name, this.last.revision)) !== "waiting") return;',
+    without: "if ((await this.#writer.waitBehind?.(this.name, this.last.revision)) === undefined) return;",
+  },
+  {
+    name: "a record goes only while nothing new waits",
+    file: "engine/quarantine/quarantine.ts",
+    text: "Key: recordKey(record), ...unchanged(record) },",
+    without: "Key: recordKey(record) },",
+  },
+  {
+    name: "a record moves on only while nothing new waits",
+    file: "engine/quarantine/quarantine.ts",
+    text: "Item: itemOfRecord(next), ...unchanged(record) },",
+    without: "Item: itemOfRecord(next) },",
+  },
+  {
+    name: "a record goes only when all that waits is applied",
+    file: "engine/quarantine/redrive.ts",
+    text: "if (seen >= current.waitingTo) {",
+    without: "if (seen >= current.revision) {",
+  },
+  {
+    name: "guards step over a discarded event together with the decision",
+    file: "engine/quarantine/discard.ts",
+    text: "passes.push(passGuard(generation.table, key, passed, waitsAt), context.quarantine.stepOver(record));",
+    without: "passes.push(context.quarantine.stepOver(record));",
+  },
+  {
+    name: "an event is discarded only in the generations that there are",
+    file: "engine/quarantine/discard.ts",
+    text: "isSamePicture, ...passes]",
+    without: "...passes]",
+  },
+  {
+    name: "nothing is discarded while a generation is built",
+    file: "engine/quarantine/discard.ts",
+    text: "if (building !== undefined) {",
+    without: "if (building !== undefined && records.size === 0) {",
+  },
+  {
+    name: "an event is discarded only where every generation waits at it",
+    file: "engine/quarantine/discard.ts",
+    text: "if (record?.revision !== first.revision) throw",
+    without: "if (record === undefined) continue;\n    if (record.revision !== first.revision) throw",
+  },
+  {
+    name: "a replay leaves out what is discarded",
+    file: "engine/replay/replay.ts",
+    text: "await this.#context.quarantine.decisions(this.view)",
+    without: "[]",
+  },
+  {
+    name: "an event that ended the projector counts where the guard stands",
+    file: "engine/delivery/project-batch.ts",
+    text: "const attempt = { ...rest, stream, revision: next };",
+    without: "const attempt = { ...rest, stream, revision };",
   },
 ];

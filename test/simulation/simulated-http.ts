@@ -63,7 +63,11 @@ export function httpClientOf(
 
 /** What a client of the SDK consists of, as far as it matters here. */
 interface SdkClient {
-  readonly config: object;
+  readonly config: {
+    readonly endpointProvider?: unknown;
+    readonly endpoint?: unknown;
+    readonly isCustomEndpoint?: unknown;
+  };
 }
 
 /**
@@ -71,9 +75,12 @@ interface SdkClient {
  * anew, and that takes longer than a history has.
  */
 export function withConnection<Client extends SdkClient>(client: Client, requestHandler: object): Client {
-  const config = { ...client.config, requestHandler };
+  const { endpointProvider, endpoint, isCustomEndpoint } = client.config;
+  // The SDK copies a client's own settings three times a request: only what it needs in the copies is one, all else inherited.
+  const own = { requestHandler, endpointProvider, endpoint, isCustomEndpoint };
+  Object.setPrototypeOf(own, client.config);
   // A client and nothing else: all but its connection is inherited.
-  return Object.create(client, { config: { value: config } }) as Client;
+  return Object.create(client, { config: { value: own } }) as Client;
 }
 
 interface MiddlewareStack {

@@ -1,30 +1,35 @@
 /** Everything that a history happens in: the services, the processes, and what was done to them. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { decodeBatch } from "../../engine/delivery/event-record.ts";
-import { projectBatch } from "../../engine/delivery/project-batch.ts";
+import { itemIdentifier } from "../../engine/delivery/event-record.ts";
+import { decodePayload } from "../../engine/delivery/function-payload.ts";
+import { countFailure, projectBatch } from "../../engine/delivery/project-batch.ts";
 import { Subscription } from "../../engine/delivery/subscription.ts";
 import { type SubscriptionSettings, subscriptionSettings } from "../../engine/delivery/subscription-settings.ts";
 import { EventStore } from "../../engine/event-store/event-store.ts";
 import { startOfAll } from "../../engine/event-store/position.ts";
 import { createLogger } from "../../engine/http/logger.ts";
+import type { Decision } from "../../engine/quarantine/decisions.ts";
+import { QuarantineOperations } from "../../engine/quarantine/operations.ts";
 import { Quarantine, quarantineTable } from "../../engine/quarantine/quarantine.ts";
-import { retryLimitsSchema } from "../../engine/quarantine/retry-limits.ts";
+import { type RetryLimits, retryLimitsSchema } from "../../engine/quarantine/retry-limits.ts";
 import { Replay } from "../../engine/replay/replay.ts";
 import type { ReplayContext, ReplaySettings } from "../../engine/replay/replay-context.ts";
 import { Catalog } from "../../engine/views/catalog.ts";
 import { createGenerationTable } from "../../engine/views/generation-table.ts";
 import type { Projection } from "../../engine/views/projection.ts";
 import { type Random, seededRandom } from "../local/eventstoredb/seeded-random.ts";
-import { unkeptAnswers } from "./acknowledgement-watch.ts";
+import { AcknowledgementWatch } from "./acknowledgement-watch.ts";
 import { DynamoDBService } from "./dynamodb-service.ts";
+import type { Value } from "./dynamodb-values.ts";
 import { Faults } from "./faults.ts";
-import { FunctionService } from "./function-service.ts";
-import { ReaderWatch } from "./reader-watch.ts";
-import { SimulatedProcess } from "./simulated-process.ts";
+import { type FunctionCode, FunctionService } from "./function-service.ts";
+import { eventsOf } from "./log-events.ts";
+import { type ReaderSurroundings, ReaderWatch } from "./reader-watch.ts";
+import { never, SimulatedProcess } from "./simulated-process.ts";
 import type { SimulatedTime } from "./simulated-time.ts";
 import { StoreService } from "./store-service.ts";
 import { Trace } from "./trace.ts";
-import { category } from "./wallet-views.ts";
+import { category, type Deployment, endsTheProjector, type View } from "./wallet-views.ts";
 
 export const catalogTable = "catalog";
 
@@ -54,9 +59,12 @@ export interface Subscriber {
 export interface WorldOptions {
   readonly seed: number;
   readonly time: SimulatedTime;
-  readonly projections: readonly Projection[];
+  readonly views: readonly [View, ...View[]];
   /** From 0, no faults, to 1. */
   readonly intensity: number;
+  /** What is deployed at first. */
+  readonly deployment?: Deployment;
+  readonly maximumRetryAttempts?: number;
 }
 
 export class World {
@@ -65,18 +73,19 @@ export class World {
   readonly faults: Faults;
   /** What happens, as opposed to what goes wrong. */
   readonly plan: Random;
-  readonly projections: readonly Projection[];
+  readonly views: readonly [View, ...View[]];
   readonly dynamodb: DynamoDBService;
   readonly store: StoreService;
   readonly functions: FunctionService;
   readonly readers: readonly ReaderWatch[];
-  /** What a projector has said it did, and had not. */
-  readonly unkept: string[] = [];
+  readonly acknowledgements: AcknowledgementWatch;
+  readonly #limits: RetryLimits;
+  #deployment: Deployment;
   readonly #subscribers: Subscriber[] = [];
   #processes = 0;
 
   private constructor(
-    { time, projections }: WorldOptions,
+    { time, views, deployment = "mended", maximumRetryAttempts }: WorldOptions,
     trace: Trace,
     faults: Faults,
     plan: Random,
@@ -86,9 +95,11 @@ export class World {
     this.trace = trace;
     this.faults = faults;
     this.plan = plan;
-    this.projections = projections;
+    this.views = views;
+    this.#deployment = deployment;
+    this.#limits = retryLimitsSchema.parse(maximumRetryAttempts === undefined ? {} : { maximumRetryAttempts });
     this.store = store;
-    this.readers = projections.map(({ name }) => new ReaderWatch(name, (table) => this.dynamodb.tables.items(table)));
+    this.readers = views.map(({ name }) => new ReaderWatch(name, this.#seenByReaders(name)));
     this.dynamodb = new DynamoDBService(
       { faults, trace },
       {
@@ -99,6 +110,7 @@ export class World {
       },
     );
     this.functions = new FunctionService({ faults, trace }, (name, process) => this.#functionCode(name, process));
+    this.acknowledgements = new AcknowledgementWatch(this.dynamodb, catalogTable, quarantineTable(""));
   }
 
   /** With a generation of each view that is live, and nobody at work yet. */
@@ -118,8 +130,24 @@ export class World {
       });
     }
     const process = world.process("deployment");
-    for (const projection of options.projections) await world.#prepare(world.#viewsOf(process), projection);
+    for (const projection of world.projections) await world.#prepare(world.#viewsOf(process), projection);
     return world;
+  }
+
+  get deployment(): Deployment {
+    return this.#deployment;
+  }
+
+  /** As they are deployed now. */
+  get projections(): readonly Projection[] {
+    return this.views.map(({ deployed }) => deployed[this.#deployment]);
+  }
+
+  /** What runs goes on with the code that it has; what begins from now on has the other. */
+  deploy(deployment: Deployment): void {
+    this.#deployment = deployment;
+    this.functions.replaceInstances();
+    this.trace.note(`${deployment} code is deployed`);
   }
 
   process(kind: string): SimulatedProcess {
@@ -135,7 +163,9 @@ export class World {
     return this.#viewsOf(process).catalog;
   }
 
-  replay(process: SimulatedProcess, projection: Projection): Replay {
+  replay(process: SimulatedProcess, view: string): Replay {
+    const projection = this.projections.find(({ name }) => name === view);
+    if (projection === undefined) throw new RangeError(`there is no view ${view}`);
     const context: ReplayContext = {
       ...this.#viewsOf(process),
       eventStore: this.eventStore(process),
@@ -144,6 +174,22 @@ export class World {
       settings: replaySettings,
     };
     return new Replay(context, [projection]);
+  }
+
+  /** What an operator's process has to do with what was given up. */
+  quarantine(process: SimulatedProcess): QuarantineOperations {
+    const views = new Map(this.projections.map((projection) => [projection.name, [projection] as const]));
+    const context = { ...this.#viewsOf(process), eventStore: this.eventStore(process), catalogTable };
+    return new QuarantineOperations(context, { views, processes: new Map() });
+  }
+
+  decisions(process: SimulatedProcess, view: string): Promise<Decision[]> {
+    return this.#viewsOf(process).quarantine.decisions(view);
+  }
+
+  /** Looks at what no moment excuses. */
+  look(when: string): void {
+    for (const projection of this.projections) this.acknowledgements.look(projection, when);
   }
 
   get subscribers(): readonly Subscriber[] {
@@ -193,20 +239,52 @@ export class World {
     await catalog.transition(entry, [{ ...first, verifiedTo: startOfAll, sealedTo: startOfAll }]);
   }
 
-  #functionCode(name: string, process: SimulatedProcess): (payload: unknown) => ReturnType<typeof projectBatch> {
+  #functionCode(name: string, process: SimulatedProcess): FunctionCode {
+    const deployment = this.#deployment;
     const projection = this.projections.find((candidate) => settingsOf(candidate).functionName === name);
     if (projection === undefined) throw new Error(`there is no function ${name}`);
     const context = {
       ...this.#viewsOf(process),
       eventStore: this.eventStore(process),
-      limits: retryLimitsSchema.parse({}),
+      limits: this.#limits,
       log: silent,
     };
     return async (payload) => {
-      const events = decodeBatch(payload);
+      const asked = decodePayload(payload);
+      if (asked.asks === "catch-up") throw new Error("nobody asks for that here");
+      if (asked.asks === "count-failure") {
+        const failure = await countFailure(context, [projection], asked.attempt);
+        if (failure === "waiting") this.acknowledgements.said(projection, process, [asked.attempt]);
+        return { failure };
+      }
+      const { events } = asked;
+      if (events.some((event) => endsTheProjector(event, deployment))) return this.#ended(process);
       const response = await projectBatch(context, [projection], events);
-      this.unkept.push(...unkeptAnswers(this.dynamodb, projection, process, events, response));
+      const failed = new Set(response.batchItemFailures.map(({ itemIdentifier: item }) => item));
+      const done = events.filter((event) => !failed.has(itemIdentifier(event)));
+      this.acknowledgements.said(projection, process, done);
+      this.acknowledgements.look(projection, `when ${process.name} answered`);
       return response;
+    };
+  }
+
+  /** One way or another there is no answer. */
+  #ended(process: SimulatedProcess): Promise<never> {
+    const how = this.plan.between(0, 2);
+    if (how === 0) throw new Error("this is too much");
+    // Its time is up, or its memory.
+    if (how === 1) process.crash();
+    return never();
+  }
+
+  #seenByReaders(view: string): ReaderSurroundings {
+    return {
+      itemsOf: (table) => this.dynamodb.tables.items(table),
+      eventsOfLog: () => eventsOf(this.store.log),
+      waits: (generation, stream) =>
+        this.dynamodb.tables
+          .itemsWith(quarantineTable(""), `${view}#${generation}`)
+          .some(({ state, ...item }) => isText(state, "quarantined") && isText(item["stream"], stream)),
     };
   }
 
@@ -226,10 +304,13 @@ interface Views {
   readonly quarantine: Quarantine;
 }
 
-const known = new Map<Projection, SubscriptionSettings>();
+const isText = (value: Value | undefined, text: string): boolean =>
+  value !== undefined && "S" in value && value.S === text;
 
-export function settingsOf(projection: Projection): SubscriptionSettings {
-  const before = known.get(projection);
+const known = new Map<string, SubscriptionSettings>();
+
+export function settingsOf(projection: Pick<Projection, "name">): SubscriptionSettings {
+  const before = known.get(projection.name);
   if (before !== undefined) return before;
   const settings = subscriptionSettings({
     name: projection.name,
@@ -241,6 +322,6 @@ export function settingsOf(projection: Projection): SubscriptionSettings {
     invocationTimeoutMs: 25_000,
     retry: { baseMs: 100, maximumMs: 2_000 },
   });
-  known.set(projection, settings);
+  known.set(projection.name, settings);
   return settings;
 }
