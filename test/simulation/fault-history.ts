@@ -70,7 +70,7 @@ async function happening(seed: number, time: SimulatedTime): Promise<HistoryOutc
   world.startSubscriber();
   world.faults.begin();
   await time.run(() => false, time.elapsedMs + 50);
-  for (let left = shape.between(4, 8); left > 0; left -= 1) {
+  for (let left = shape.between(3, 6); left > 0; left -= 1) {
     actions.next();
     await time.run(() => false, time.elapsedMs + shape.pick([0, 5, 50, 500, 2_000, 5_000]));
     world.look("between two actions");

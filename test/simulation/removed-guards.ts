@@ -160,12 +160,6 @@ export const removedGuards: readonly RemovedGuard[] = [
     without: "",
   },
   {
-    name: "an event is given up only where the guard stands right before",
-    file: "engine/quarantine/give-up.ts",
-    text: "quarantine.close(record, reason, last, guard?.())",
-    without: "quarantine.close(record, reason, last)",
-  },
-  {
     name: "an event that fails behind one that is given up waits before it is acknowledged",
     file: "engine/quarantine/give-up.ts",
     text: "return waits(quarantine, record, last);",
@@ -178,18 +172,6 @@ export const removedGuards: readonly RemovedGuard[] = [
     without: 'if (raise !== undefined) return "waiting";',
   },
   {
-    name: "what finds its stream released is applied",
-    file: "engine/views/live-writer.ts",
-    text: 'if ((await this.#writer.waitBehind?.(this.name, this.last.revision)) !== "waiting") return;',
-    without: "if ((await this.#writer.waitBehind?.(this.name, this.last.revision)) === undefined) return;",
-  },
-  {
-    name: "a record goes only while nothing new waits",
-    file: "engine/quarantine/quarantine.ts",
-    text: "Key: recordKey(record), ...unchanged(record) },",
-    without: "Key: recordKey(record) },",
-  },
-  {
     name: "a record moves on only while nothing new waits",
     file: "engine/quarantine/quarantine.ts",
     text: "Item: itemOfRecord(next), ...unchanged(record) },",
@@ -200,41 +182,5 @@ export const removedGuards: readonly RemovedGuard[] = [
     file: "engine/quarantine/redrive.ts",
     text: "if (seen >= current.waitingTo) {",
     without: "if (seen >= current.revision) {",
-  },
-  {
-    name: "guards step over a discarded event together with the decision",
-    file: "engine/quarantine/discard.ts",
-    text: "passes.push(passGuard(generation.table, key, passed, waitsAt), context.quarantine.stepOver(record));",
-    without: "passes.push(context.quarantine.stepOver(record));",
-  },
-  {
-    name: "an event is discarded only in the generations that there are",
-    file: "engine/quarantine/discard.ts",
-    text: "isSamePicture, ...passes]",
-    without: "...passes]",
-  },
-  {
-    name: "nothing is discarded while a generation is built",
-    file: "engine/quarantine/discard.ts",
-    text: "if (building !== undefined) {",
-    without: "if (building !== undefined && records.size === 0) {",
-  },
-  {
-    name: "an event is discarded only where every generation waits at it",
-    file: "engine/quarantine/discard.ts",
-    text: "if (record?.revision !== first.revision) throw",
-    without: "if (record === undefined) continue;\n    if (record.revision !== first.revision) throw",
-  },
-  {
-    name: "a replay leaves out what is discarded",
-    file: "engine/replay/replay.ts",
-    text: "await this.#context.quarantine.decisions(this.view)",
-    without: "[]",
-  },
-  {
-    name: "an event that ended the projector counts where the guard stands",
-    file: "engine/delivery/project-batch.ts",
-    text: "const attempt = { ...rest, stream, revision: next };",
-    without: "const attempt = { ...rest, stream, revision };",
   },
 ];
