@@ -26,7 +26,12 @@ export async function catchUp(
     context.catalog.read(versions[0].name),
   ]);
   if (event === undefined) return (await isApplied(context, versions, upTo)) ? "applied" : "beyond-head";
-  const { batchItemFailures, live } = await projectReported(context, versions, [event], entry);
+  const { batchItemFailures, live } = await projectReported(
+    { ...context, countsFailures: false },
+    versions,
+    [event],
+    entry,
+  );
   if (batchItemFailures.length > 0) return "failed";
   // What is not reported as failed is applied, or waits where its stream was given up, which may be behind this event.
   return isWhole(live) || (await isApplied(context, versions, upTo)) ? "applied" : "quarantined";

@@ -31,6 +31,8 @@ export interface ProjectorContext extends GiveUpContext {
   readonly dynamodb: DynamoDBClient;
   readonly eventStore: EventStore;
   readonly catalog: Catalog;
+  /** False leaves what fails to delivery to count: readers who wait may ask for the same event many times a second. */
+  readonly countsFailures?: boolean;
 }
 
 /** No generation of the view is there to write: the deployment is not complete. */
@@ -168,6 +170,7 @@ class Round {
     { stream, revision, error }: StreamFailure,
     events: readonly StoredEvent[],
   ): Promise<AttemptOutcome> {
+    if (this.#context.countsFailures === false) return "failed";
     const last = lastOf(events, stream);
     if (last === undefined || isInfrastructureFailure(error) || error instanceof VersionNotDeployedError) {
       return "failed";
