@@ -1,0 +1,32 @@
+/** Resident memory of process groups, as Linux tells it. */
+import { readdir, readFile } from "node:fs/promises";
+
+/** Megabytes by name: of the processes given their names, of others in the groups that they lead that and the program's. */
+export async function memoryOf(processes: ReadonlyMap<number, string>): Promise<Map<string, number>> {
+  const memory = new Map<string, number>();
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number)) {
+    const found = await megabytesOf(pid);
+    if (found === undefined) continue;
+    const leader = processes.get(found.group);
+    const name = processes.get(pid) ?? (leader === undefined ? undefined : `${leader}: ${found.program}`);
+    if (name === undefined) continue;
+    memory.set(name, (memory.get(name) ?? 0) + found.megabytes);
+  }
+  return memory;
+}
+
+/** Undefined of a process that has ended meanwhile. */
+async function megabytesOf(pid: number): Promise<{ group: number; program: string; megabytes: number } | undefined> {
+  try {
+    const [stat, status] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, "utf8"),
+      readFile(`/proc/${pid}/status`, "utf8"),
+    ]);
+    // The program's name is in parentheses and may hold any of them: after the last come state, parent and group.
+    const [, program = "", group = ""] = /^\d+ \((.*)\) \S+ \d+ (\d+)/s.exec(stat) ?? [];
+    const [, kilobytes = "0"] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
+    return { group: Number(group), program, megabytes: Number(kilobytes) / 1_024 };
+  } catch {
+    return undefined;
+  }
+}
