@@ -17,6 +17,7 @@ export default defineConfig({
       "test/system/kills-under-load.test.ts",
       "test/system/northwind.test.ts",
       "test/system/order-to-cash.test.ts",
+      "test/system/order-to-rebuilt-view.test.ts",
       "test/system/soak.test.ts",
     ],
     testTimeout: 600_000,

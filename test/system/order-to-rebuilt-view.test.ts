@@ -1,8 +1,9 @@
-/** The whole system as a user meets it: started, filled, killed at, rebuilt under load, checked, restarted. */
+/** The whole system as a user meets it: started, filled, rebuilt under load, checked, restarted. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { northwind as readNorthwind } from "../../local/sample-data/northwind/northwind.ts";
+import { viewNames } from "../../projections/registry.ts";
 import { StartedSystem, until } from "./started-system.ts";
 import { totalsOfLog } from "./totals-of-log.ts";
 
@@ -19,7 +20,7 @@ interface Sales {
 }
 
 /** The earliest of the Northwind sales. All of them take minutes: `northwind.test.ts` is the place for that. */
-const imported = (await readNorthwind()).sales.slice(0, 120);
+const imported = (await readNorthwind()).sales.slice(0, 70);
 
 const northwind: Sales = {
   months: new Set(imported.map(({ order }) => order.orderedAt.slice(0, 7))).size,
@@ -38,6 +39,9 @@ const importedTotals = {
   receivables: 0,
   creditReserved: 0,
 };
+
+/** One view of each kind; every one of them takes minutes. */
+const rebuilt = process.env["TIDEMARK_PROOF"] === "1" ? viewNames : ["sales-by-month", "order-summary"];
 
 /** One unit of load: an order of 3 x 5.00 less 10 % in a month of its own. */
 const loadMonth = "2020-02";
@@ -93,11 +97,11 @@ describe("the system", () => {
 
   it("imports Northwind although the import and the subscriber are killed on the way, and adds up to the published totals", async () => {
     const broken = system.beginTidemark(...importing);
-    await until("some orders are in the view", async () => (await sales()).orders > 20, 120);
+    await until("some orders are in the view", async () => (await sales()).orders > 15, 120);
     broken.kill();
     expect((await broken.ended).code).toBe(null);
     const repeated = system.tidemark(...importing);
-    await until("half the orders are in the view", async () => (await sales()).orders > 60, 120);
+    await until("half the orders are in the view", async () => (await sales()).orders > 35, 120);
     await system.kill("subscriber");
     const { code, stdout, stderr } = await repeated;
     expect({ code, stderr: code === 0 ? "" : stderr }).toStrictEqual({ code: 0, stderr: "" });
@@ -132,6 +136,7 @@ describe("the system", () => {
         const { status, body } = await system.post("/orders", loadOrder);
         if (status === 201) load.placed += 1;
         else load.failures.push(`place: ${status} ${JSON.stringify(body)}`);
+        await sleep(20);
       }
     })();
     const reading = (async () => {
@@ -139,7 +144,7 @@ describe("the system", () => {
         const { status, body } = await system.get("/views/sales-by-month");
         if (status !== 200) load.failures.push(`read: ${status} ${JSON.stringify(body)}`);
         load.read += 1;
-        await sleep(5);
+        await sleep(20);
       }
     })();
     const cancelling = (async () => {
@@ -150,18 +155,23 @@ describe("the system", () => {
       }
     })();
 
-    const replays = [];
-    for (const view of ["sales-by-month", "order-summary", "order-to-cash"])
-      replays.push(await system.tidemark("replay", view, "--json"));
+    const replays: { readonly view: string; readonly code: number | null; readonly stderr: string }[] = [];
+    const toRebuild = rebuilt.values();
+    // Two at a time: the workers share what is left.
+    const rebuilding = async (): Promise<void> => {
+      for (const view of toRebuild) {
+        const { code, stderr } = await system.tidemark("replay", view, "--json");
+        replays.push({ view, code, stderr: code === 0 ? "" : stderr });
+      }
+    };
+    await Promise.all([rebuilding(), rebuilding()]);
     await cancelling;
     load.over = true;
     await Promise.all([placing, reading]);
 
-    expect(replays.map(({ code, stderr }) => ({ code, stderr: code === 0 ? "" : stderr }))).toStrictEqual([
-      { code: 0, stderr: "" },
-      { code: 0, stderr: "" },
-      { code: 0, stderr: "" },
-    ]);
+    expect(new Map(replays.map(({ view, code, stderr }) => [view, { code, stderr }]))).toStrictEqual(
+      new Map(rebuilt.map((view) => [view, { code: 0, stderr: "" }])),
+    );
     expect(load.failures).toStrictEqual([]);
     expect(load.placed).toBeGreaterThan(0);
     expect(load.read).toBeGreaterThan(0);
@@ -173,7 +183,7 @@ describe("the system", () => {
     };
     await settles(afterLoad);
     await checksClean();
-  }, 180_000);
+  }, 900_000);
 
   it("lists a customer's orders page by page, each once", async () => {
     const seen: string[] = [];
@@ -188,44 +198,6 @@ describe("the system", () => {
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).toHaveLength(imported.filter(({ order }) => order.customerId === "ERNSH").length);
   });
-
-  it("is whole again after each of its processes was killed", async () => {
-    let expected = afterLoad;
-    for (const name of ["event-store", "dynamodb", "functions", "subscriber"]) {
-      const before = await system.pidOf(name);
-      await system.kill(name);
-      await until(`${name} runs again`, async () => {
-        const processes = await system.status();
-        return processes.some((process) => process.name === name && process.pid !== before);
-      });
-      await until("an order can be placed", async () => {
-        const placed = await system
-          .post("/orders", loadOrder, { "idempotency-key": `after-${name}` })
-          .catch(() => ({ status: 0 }));
-        return placed.status === 201;
-      });
-      expected = { ...expected, orders: expected.orders + 1, revenue: expected.revenue + loadRevenue };
-      await settles(expected);
-    }
-    afterLoad = expected;
-    await checksClean();
-  }, 180_000);
-
-  it("is whole again after all of its processes were killed at once", async () => {
-    const before = await system.status();
-    for (const { pid } of before) process.kill(pid, "SIGKILL");
-    await until("every process runs again", async () => {
-      const now = await system.status();
-      return now.length === before.length && now.every(({ pid }) => before.every((old) => old.pid !== pid));
-    });
-    await until("an order can be placed", async () => {
-      const key = { "idempotency-key": "after-all" };
-      return (await system.post("/orders", loadOrder, key).catch(() => ({ status: 0 }))).status === 201;
-    });
-    afterLoad = { ...afterLoad, orders: afterLoad.orders + 1, revenue: afterLoad.revenue + loadRevenue };
-    await settles(afterLoad);
-    await checksClean();
-  }, 180_000);
 
   it("has everything after a restart on the same data", async () => {
     expect(await system.stop()).toBe(0);
