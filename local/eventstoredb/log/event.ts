@@ -103,7 +103,8 @@ export const encodeRecord = (
     lengthDelimited(createdEntry) +
     (event.metadata.length === 0 ? 0 : lengthDelimited(event.metadata.length)) +
     (event.data.length === 0 ? 0 : lengthDelimited(event.data.length));
-  const target = Buffer.allocUnsafe(size);
+  // Subscriptions keep recent records. A piece of Node's pool would keep 64 KB alive, however small the record is.
+  const target = Buffer.allocUnsafeSlow(size);
   let at = 0;
   const open = (field: number, length: number): void => {
     target[at++] = tag(field, wireType.bytes);

@@ -246,7 +246,7 @@ export class LogWriter {
     const created = this.#now();
     const streamId = this.#directory.ensureId(stream);
     const typeId = this.#directory.ensureTypeId(event.type);
-    const record = encodeRecord(event, stream.nameBytes, revision, position, created);
+    const record = encodeRecord(event, Buffer.from(stream.name), revision, position, created);
     const checksum = checksumOf(position, streamId, revision, typeId, created, record);
     this.#insert.run(position, streamId, revision, typeId, created, checksum, record);
     this.#nextPosition = position + BigInt(recordRoom(record));

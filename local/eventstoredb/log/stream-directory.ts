@@ -14,7 +14,6 @@ const cachedNames = 20_000;
 
 export interface Stream {
   readonly name: string;
-  readonly nameBytes: Buffer;
   /** 0 while the stream has never been written. */
   id: number;
   /** -1 while it has no event; `tombstoneRevision` after a tombstone. */
@@ -71,12 +70,7 @@ export class StreamDirectory {
     const row = this.#selectStream.get(name);
     const id = row === undefined ? 0 : Number(row["id"]);
     const last = id === 0 ? undefined : this.#selectLast.get(id)?.["revision"];
-    const stream: Stream = {
-      name,
-      nameBytes: Buffer.from(name),
-      id,
-      lastRevision: typeof last === "bigint" ? last : -1n,
-    };
+    const stream: Stream = { name, id, lastRevision: typeof last === "bigint" ? last : -1n };
     this.#streams.set(name, stream);
     return stream;
   }
