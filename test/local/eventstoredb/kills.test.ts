@@ -241,5 +241,5 @@ test(
     expect(killsOf.load + killsOf.checkpoint + killsOf.start).toBe(kills);
     expect(ledger.acknowledgedBatches).toBeGreaterThan(kills);
   },
-  kills * 6_000,
+  kills * 20_000,
 );
