@@ -11,7 +11,7 @@ import { versionsOf, viewNames } from "../../projections/registry.ts";
 import { newSeed, type Random, seededRandom } from "../local/eventstoredb/seeded-random.ts";
 import { OrderLoad } from "./order-load.ts";
 import { SecondSubscriber } from "./second-subscriber.ts";
-import { StartedSystem } from "./started-system.ts";
+import { StartedSystem, until } from "./started-system.ts";
 
 const isProof = process.env["TIDEMARK_PROOF"] === "1";
 /** A round names every server, and one of the subscribers at least. */
@@ -50,7 +50,13 @@ describe(`the system under load, killed ${killsOfRound * rounds} times (TIDEMARK
       const acknowledged = load.acknowledged;
       const pause = new AbortController();
       const running = load.run(pace, pause.signal);
-      await Promise.race([sleep(before), running]);
+      // However fast the machine is, there is something under way everywhere.
+      const loaded = until(
+        "orders are taken",
+        async () => Promise.resolve(load.acknowledged >= acknowledged + before),
+        120,
+      );
+      await Promise.race([loaded, running]);
       const pids = await pidsOf(victims);
       for (const pid of pids) process.kill(pid, "SIGKILL");
       await Promise.race([sleep(after), running]);
@@ -103,8 +109,9 @@ interface Kill {
   readonly number: number;
   readonly victims: readonly Name[];
   readonly names: string;
-  /** Milliseconds of load before and after. */
+  /** Orders before. */
   readonly before: number;
+  /** Milliseconds of load after. */
   readonly after: number;
 }
 
@@ -117,7 +124,7 @@ function roundOfKills(random: Random, round: number): Kill[] {
     number: killsOfRound * round + index + 1,
     victims: killed,
     names: killed.join(", "),
-    before: random.between(200, 1_000),
+    before: random.between(5, 25),
     after: random.between(0, 500),
   }));
 }
