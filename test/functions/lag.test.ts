@@ -118,6 +118,7 @@ describe("the function lag", () => {
     expect(documents.at(-1)).toStrictEqual({
       Deployment: "tidemark-test",
       MeasuredSubscriptions: names.length - 1,
+      QuarantinedStreams: 0,
     });
   });
 });

@@ -61,10 +61,11 @@ describe("the metrics of a lag", () => {
 
   it("are none where it could not be told, which the number of those that could be shows", () => {
     expect(lagMetrics("tidemark-dev", "project-gone", untold, now)).toBeUndefined();
-    expect(parsed(measurementMetrics("tidemark-dev", [late, idle, untold], now))).toStrictEqual({
-      _aws: directive(["Deployment"], ["MeasuredSubscriptions"]),
+    expect(parsed(measurementMetrics("tidemark-dev", [late, { ...idle, quarantined: 3 }, untold], now))).toStrictEqual({
+      _aws: directive(["Deployment"], ["MeasuredSubscriptions", "QuarantinedStreams"]),
       Deployment: "tidemark-dev",
       MeasuredSubscriptions: 2,
+      QuarantinedStreams: 3,
     });
   });
 });

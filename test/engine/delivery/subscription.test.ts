@@ -126,8 +126,9 @@ describe("a subscription", () => {
 
     // Had the others not been acknowledged, the group would give them to its next consumer.
     await first.stop(500);
-    started(settingsFor(category));
-    const [after = ""] = await append(category, 1, 1);
+    started(settingsFor(category, { filterCriteria }));
+    await store.client.appendToStream(`${category}-0`, [event("Wanted", { due: true })]);
+    const after = `5@${category}-0`;
     await expect.poll(() => effects.at(-1)).toBe(after);
     expect(effects).toStrictEqual([`0@${category}-0`, `4@${category}-0`, after]);
   });
