@@ -18,6 +18,7 @@ export default defineConfig({
       "test/system/northwind.test.ts",
       "test/system/order-to-cash.test.ts",
       "test/system/order-to-rebuilt-view.test.ts",
+      "test/system/quarantine.test.ts",
       "test/system/soak.test.ts",
     ],
     testTimeout: 600_000,

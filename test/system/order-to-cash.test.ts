@@ -11,7 +11,7 @@ import { versionsOf, viewNames } from "../../projections/registry.ts";
 import { askedFor, brought, traced, type TracedEvent } from "./event-trace.ts";
 import { StartedSystem, until } from "./started-system.ts";
 
-const manyOrders = process.env["TIDEMARK_PROOF"] === undefined ? 12 : 50;
+const manyOrders = process.env["TIDEMARK_PROOF"] === undefined ? 8 : 50;
 
 const usd = (amount: number) => ({ amount, currency: "USD" });
 const lines = [{ productId: "11", quantity: 3, unitPrice: usd(500), discountPercent: 10 }];

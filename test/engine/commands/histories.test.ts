@@ -20,7 +20,7 @@ import { CuttingProxy } from "./cutting-proxy.ts";
 import { bodyOf, faultsOf, type Sent } from "./history-judge.ts";
 import { type Fault, type HistoryPlan, planHistory, type Sending } from "./history-plan.ts";
 
-const histories = process.env["TIDEMARK_PROOF"] === undefined ? 25 : 500;
+const histories = process.env["TIDEMARK_PROOF"] === undefined ? 15 : 500;
 const seed = newSeed();
 
 /** A client and the line that is its own. */

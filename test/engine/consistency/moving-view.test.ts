@@ -14,7 +14,7 @@ import {
 } from "./view-under-check.ts";
 
 const stores = useStores();
-const checksOfEachKind = 25;
+const checksOfEachKind = 12;
 const checksOfOneView = 5;
 /** Mostly waiting for servers that other tests keep busy as well. */
 const timeoutMs = 120_000;

@@ -23,7 +23,7 @@ import { checkpointOf, KillLedger, type Place } from "./kill-ledger.ts";
 import { newSeed, seededRandom, type Random } from "./seeded-random.ts";
 import { startProcess, startToKill, type ServerProcess } from "./server-process.ts";
 
-const kills = process.env["TIDEMARK_PROOF"] === undefined ? 12 : 200;
+const kills = process.env["TIDEMARK_PROOF"] === undefined ? 6 : 200;
 const seed = newSeed();
 
 let directory = "";
