@@ -2,11 +2,10 @@
  * Which events are never to be applied to a view, because somebody decided so. The decision belongs to the view and not to one
  * of its generations, so everything that folds events, live, in a rebuild, in a proof or a check, passes over the same ones.
  */
-import { type DynamoDBClient, QueryCommand, type TransactWriteItem } from "@aws-sdk/client-dynamodb";
+import type { DynamoDBClient, TransactWriteItem } from "@aws-sdk/client-dynamodb";
 import { z } from "zod";
-import { translated } from "../views/dynamodb.ts";
-import type { Item } from "../views/item.ts";
 import type { Projection } from "../views/projection.ts";
+import { partitionItems } from "./partition-items.ts";
 import { sortOf } from "./quarantine-record.ts";
 
 /** An event that is discarded: its changes are not made, and its stream goes on behind it. */
@@ -57,25 +56,10 @@ export function decide(table: string, { subject, revision, ...rest }: Decision):
 /** All decisions about a view or a process, by stream and revision. */
 export async function readDecisions(dynamodb: DynamoDBClient, table: string, subject: string): Promise<Decision[]> {
   const decisions: Decision[] = [];
-  let after: Item | undefined;
-  do {
-    const { Items = [], LastEvaluatedKey } = await translated(
-      dynamodb.send(
-        new QueryCommand({
-          TableName: table,
-          ConsistentRead: true,
-          KeyConditionExpression: "pk = :partition",
-          ExpressionAttributeValues: { ":partition": { S: partitionOf(subject) } },
-          ...(after === undefined ? {} : { ExclusiveStartKey: after }),
-        }),
-      ),
-    );
-    for (const item of Items) {
-      const { subject: of, fields } = decisionSchema.parse(item);
-      decisions.push({ subject: of, ...fieldsSchema.parse(fields) });
-    }
-    after = LastEvaluatedKey;
-  } while (after !== undefined);
+  for await (const item of partitionItems(dynamodb, table, partitionOf(subject))) {
+    const { subject: of, fields } = decisionSchema.parse(item);
+    decisions.push({ subject: of, ...fieldsSchema.parse(fields) });
+  }
   return decisions;
 }
 

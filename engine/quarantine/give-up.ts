@@ -6,7 +6,7 @@
 import type { Logger } from "../http/logger.ts";
 import type { Generation } from "../views/catalog.ts";
 import type { Projection } from "../views/projection.ts";
-import { guardKeyOf } from "../views/stream-keys.ts";
+import { possibleGuardKeyOf } from "../views/stream-keys.ts";
 import { markGuard } from "../views/stream-write.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { type FailedAttempt, type QuarantineRecord, viewTarget } from "./quarantine-record.ts";
@@ -36,7 +36,7 @@ export async function failedInView(
   last: bigint,
 ): Promise<AttemptOutcome> {
   // A stream whose name no key can hold has no guard to be marked: it can only be tried for ever, and seen in the log.
-  const guardKey = keyOrUndefined(projection, attempt.stream);
+  const guardKey = possibleGuardKeyOf(projection, attempt.stream);
   if (guardKey === undefined) return "failed";
   return failed(context, viewTarget(projection.name, id), attempt, last, () =>
     markGuard(table, guardKey, attempt.revision),
@@ -75,12 +75,4 @@ async function failed(
 async function waits(quarantine: Quarantine, record: QuarantineRecord, last: bigint): Promise<AttemptOutcome> {
   const outcome = await quarantine.waitBehind(record.target, record.stream, last);
   return outcome === "waiting" ? "waiting" : "failed";
-}
-
-function keyOrUndefined(projection: Projection, stream: string): ReturnType<typeof guardKeyOf> | undefined {
-  try {
-    return guardKeyOf(projection, stream);
-  } catch {
-    return undefined;
-  }
 }

@@ -11,16 +11,17 @@ import {
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
-  ScanCommand,
   TransactionCanceledException,
   TransactWriteItemsCommand,
   type TransactWriteItem,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
+import { scanItems } from "../consistency/table-items.ts";
 import { isTransactionConflict, translated, ViewsUnavailableError } from "../views/dynamodb.ts";
 import type { Item } from "../views/item.ts";
 import { type Decision, readDecisions } from "./decisions.ts";
+import { partitionItems } from "./partition-items.ts";
 import {
   type FailedAttempt,
   itemOfRecord,
@@ -111,18 +112,13 @@ export class Quarantine {
 
   /** Removes the record if it still is as it was seen: nothing new waits. `guard` goes into the same transaction. */
   async release(record: QuarantineRecord, ...others: readonly TransactWriteItem[]): Promise<"released" | "changed"> {
-    const removal: TransactWriteItem = {
-      Delete: { TableName: this.table, Key: recordKey(record), ...unchanged(record) },
-    };
-    return (await this.transact([removal, ...others])) ? "released" : "changed";
+    return (await this.transact([this.#removal(record), ...others])) ? "released" : "changed";
   }
 
   /** The write by which a stream that waits goes on behind the event: to what else waits, or to nothing. */
   stepOver(record: QuarantineRecord): TransactWriteItem {
     const { revision, waitingTo } = record;
-    if (waitingTo <= revision) {
-      return { Delete: { TableName: this.table, Key: recordKey(record), ...unchanged(record) } };
-    }
+    if (waitingTo <= revision) return this.#removal(record);
     const next: QuarantineRecord = {
       ...record,
       revision: revision + 1n,
@@ -183,35 +179,16 @@ export class Quarantine {
 
   /** The records of a target, by stream. */
   async *recordsOf(target: string): AsyncGenerator<QuarantineRecord, void> {
-    let after: Item | undefined;
-    do {
-      const { Items = [], LastEvaluatedKey } = await translated(
-        this.#dynamodb.send(
-          new QueryCommand({
-            TableName: this.table,
-            ConsistentRead: true,
-            KeyConditionExpression: "pk = :target",
-            ExpressionAttributeValues: { ":target": { S: target } },
-            ...(after === undefined ? {} : { ExclusiveStartKey: after }),
-          }),
-        ),
-      );
-      for (const item of Items) if (isRecord(item)) yield recordOfItem(item);
-      after = LastEvaluatedKey;
-    } while (after !== undefined);
+    for await (const item of partitionItems(this.#dynamodb, this.table, target)) {
+      if (isRecord(item)) yield recordOfItem(item);
+    }
   }
 
   /** All records of all targets, in no order. */
   async *records(): AsyncGenerator<QuarantineRecord, void> {
-    let after: Item | undefined;
-    do {
-      const start = after === undefined ? {} : { ExclusiveStartKey: after };
-      const { Items = [], LastEvaluatedKey } = await translated(
-        this.#dynamodb.send(new ScanCommand({ TableName: this.table, ConsistentRead: true, ...start })),
-      );
-      for (const item of Items) if (isRecord(item)) yield recordOfItem(item);
-      after = LastEvaluatedKey;
-    } while (after !== undefined);
+    for await (const items of scanItems(this.#dynamodb, this.table)) {
+      for (const item of items) if (isRecord(item)) yield recordOfItem(item);
+    }
   }
 
   /** Writes all or nothing; false when one of the conditions did not hold. */
@@ -232,6 +209,10 @@ export class Quarantine {
         return false;
       }
     }
+  }
+
+  #removal(record: QuarantineRecord): TransactWriteItem {
+    return { Delete: { TableName: this.table, Key: recordKey(record), ...unchanged(record) } };
   }
 
   async #countOneMore(

@@ -35,3 +35,13 @@ export function ownedRowKey(projection: OnePerStreamProjection, stream: string):
 export function guardKeyOf(projection: Projection, stream: string): ItemKey {
   return projection.rows === "shared" ? possibleKey(guardItemKey(stream)) : rowItemKey(ownedRowKey(projection, stream));
 }
+
+/** The same, or undefined where the stream's name leads to a key that nothing can have: anybody may name a stream. */
+export function possibleGuardKeyOf(projection: Projection, stream: string): ItemKey | undefined {
+  try {
+    return guardKeyOf(projection, stream);
+  } catch (error) {
+    if (error instanceof RowChangeError) return undefined;
+    throw error;
+  }
+}
