@@ -118,7 +118,7 @@ class OpenStream {
   /** Whether the guard was read; before, it is only assumed. */
   #guardKnown = false;
   #tries = 0;
-  /** What went wrong and is no fault of infrastructure, until it is known whether the stream is waiting there already. */
+  /** What went wrong and is no fault of infrastructure, until it is known whether that event is next, and not given up already. */
   #failing: Pick<StreamFailure, "revision" | "error"> | undefined;
   readonly #needed: bigint;
   #hasGap = false;
@@ -195,9 +195,9 @@ class OpenStream {
     }
   }
 
-  /** From here on nothing of the stream is applied. What may be a stream's own fault is looked at again: it may wait already. */
+  /** From here on nothing of the stream is applied. What may be an event's own fault is looked at again: it may not be next. */
   fail(revision: bigint, error: unknown): void {
-    if (this.#writer.waitBehind !== undefined && !isInfrastructureFailure(error)) {
+    if (!isInfrastructureFailure(error)) {
       this.#failing ??= { revision, error };
       return;
     }
