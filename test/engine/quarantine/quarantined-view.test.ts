@@ -414,6 +414,18 @@ describe.each(kinds)("a stream with an event that cannot be applied ($kind)", ({
       expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
     });
 
+    it("is followed by one that the stream hides, and that by another such event: it waits at the second, with the hidden one applied", async () => {
+      const stream = newStream();
+      await quarantined(stream, poison, 2, poison, 4);
+      await operations(broken).discard(view.name, stream, reasonFor);
+      await view.client.setStreamMetadata(stream, { truncateBefore: 2 });
+      expect(await redrive(stream, broken)).toMatchObject([{ outcome: "still-failing", revision: 2n }]);
+      expect(await recordOf(stream)).toMatchObject({ revision: 2n, waitingTo: 3n, attempts: 1 });
+      await operations(broken).discard(view.name, stream, reasonFor);
+      expect(await redrive(stream, broken)).toStrictEqual([{ outcome: "released", events: 1 }]);
+      expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
+    });
+
     it("says why, and is one that waits", async () => {
       const stream = newStream();
       await quarantined(stream, poison);
