@@ -9,7 +9,12 @@ import type { OrderToCash } from "../domain/order-to-cash/state.ts";
 import { borders, translatedTypes } from "../domain/order-to-cash/translations/borders.ts";
 import { contextCommand } from "../domain/order-to-cash/translations/context-commands.ts";
 import type { Inbound } from "../domain/order-to-cash/translations/translation.ts";
-import type { Aggregate, AggregateEvent, AggregateRejection } from "../engine/commands/aggregate.ts";
+import {
+  type Aggregate,
+  type AggregateEvent,
+  type AggregateRejection,
+  streamOf,
+} from "../engine/commands/aggregate.ts";
 import { type CommandRequest, handleCommand } from "../engine/commands/handle-command.ts";
 import type { CommandOutcome } from "../engine/commands/outcome.ts";
 import type { EventStore } from "../engine/event-store/event-store.ts";
@@ -51,9 +56,21 @@ export function orderToCashManager(eventStore: EventStore): OrderToCashManager {
       halted === undefined ? undefined : `${halted.request.step}: ${halted.message} (${halted.code})`,
     outcomeInput: (key, outcome, at) => ({ type: "RecordOutcome", key, outcome, at }),
     correlationId: ({ order }) => order?.correlationId,
+    streamOfRequest: (request) => {
+      const { to, id } = contextCommand(request);
+      return streamOf(aggregates[to], id);
+    },
     send: (request, sending) => send(eventStore, request, sending),
   };
 }
+
+/** By context, who carries out what the process asks of it. */
+const aggregates = {
+  ordering: orderAggregate,
+  customers: customerAggregate,
+  logistics: shipmentAggregate,
+  billing: invoiceAggregate,
+};
 
 type Border = { readonly eventTypes: EventTypes; readonly translations: Readonly<Record<string, Inbound<never>>> };
 
@@ -87,12 +104,12 @@ async function send(
   const asked = contextCommand(request);
   switch (asked.to) {
     case "ordering":
-      return carryOut(orderAggregate, asked);
+      return carryOut(aggregates.ordering, asked);
     case "customers":
-      return carryOut(customerAggregate, asked);
+      return carryOut(aggregates.customers, asked);
     case "logistics":
-      return carryOut(shipmentAggregate, asked);
+      return carryOut(aggregates.logistics, asked);
     case "billing":
-      return carryOut(invoiceAggregate, asked);
+      return carryOut(aggregates.billing, asked);
   }
 }

@@ -6,6 +6,7 @@
 import { itemIdentifier } from "../delivery/event-record.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import { advance, type ProcessContext, type Told } from "./advance.ts";
+import { Turns } from "./in-turn.ts";
 import { processKey, type ProcessManager } from "./process-manager.ts";
 
 const processesAtOnce = 16;
@@ -34,11 +35,23 @@ export async function processBatch<State, Input, Request>(
     untold.push({ event, error, isBehind });
   };
   const queue = byProcess(itemsOf(manager, events, fail)).values();
+  const inTurn = askingInTurn(manager);
   const work = async (): Promise<void> => {
-    for (const items of queue) await tellInOrder(context, manager, items, fail);
+    for (const items of queue) await tellInOrder(context, inTurn, items, fail);
   };
   await Promise.all(Array.from({ length: processesAtOnce }, work));
   return untold;
+}
+
+/** Many orders of one customer ask the same stream: at once, all but one would be refused, and the unlucky ones again and again. */
+function askingInTurn<State, Input, Request>(
+  manager: ProcessManager<State, Input, Request>,
+): ProcessManager<State, Input, Request> {
+  const turns = new Turns();
+  return {
+    ...manager,
+    send: (request, sending) => turns.take(manager.streamOfRequest(request), () => manager.send(request, sending)),
+  };
 }
 
 /** After one that failed, the later ones of the same process come again too: it is told of them in their order. */

@@ -51,6 +51,8 @@ export interface ProcessManager<State, Input, Request> {
   readonly outcomeInput: (key: string, outcome: RequestOutcome, at: string) => Input;
   /** Of the request from outside that started the process; everything that it does bears it. */
   readonly correlationId: (state: State) => string | undefined;
+  /** The stream that a request is about: what a batch asks of one stream it asks in turn. */
+  readonly streamOfRequest: (request: Request) => string;
   /** Throws the errors of the event store. */
   readonly send: (request: Request, sending: Sending) => Promise<CommandOutcome<AggregateRejection>>;
 }

@@ -65,6 +65,21 @@ describe("a batch for processes", () => {
   const ends = async (transfer: TransferCase): Promise<unknown> =>
     (await used.transfers.streams(transfer)).process.find(({ type }) => type === "Ended")?.data;
 
+  it("asks in turn what many processes ask of one stream: none is refused because of another", async () => {
+    const { transfers: teller } = used;
+    const shared = randomUUID();
+    await teller.buy(
+      shared,
+      Array.from({ length: 60 }, () => 1),
+    );
+    const transfers = await Promise.all(
+      Array.from({ length: 20 }, async () => ({ ...(await teller.prepared()), from: shared, coins: [1] })),
+    );
+    const { calls, ...outcome } = await process(await recorded(transfers.map(ask)));
+    expect(outcome).toStrictEqual({ failed: [], logged: [] });
+    expect(calls.filter((call) => call.startsWith(`append purse-${shared}`))).toHaveLength(transfers.length);
+  });
+
   it("tells many processes all that it holds, and again without any effect", async () => {
     const transfers = await Promise.all(Array.from({ length: 40 }, () => used.transfers.prepared()));
     const events = await recorded([...transfers.map(ask), ...transfers.map((transfer) => approve(transfer))]);

@@ -1,5 +1,6 @@
 /** The transfers of `transfer.ts` as the engine runs them, told by the events of a teller. */
 import { z } from "zod";
+import { streamOf } from "../../../engine/commands/aggregate.ts";
 import { handleCommand } from "../../../engine/commands/handle-command.ts";
 import type { EventStore } from "../../../engine/event-store/event-store.ts";
 import { type EventOf, readEventData } from "../../../engine/event-store/event-types.ts";
@@ -33,6 +34,7 @@ export function transferManager(eventStore: EventStore): TransferManager {
     halted: (state) => (isHalted(state) ? state.refused?.code : undefined),
     outcomeInput: (key, outcome) => ({ type: "RecordOutcome", key, outcome }),
     correlationId: ({ asked }) => asked?.correlationId,
+    streamOfRequest: ({ purse: id }) => streamOf(purse, id),
     send: ({ step, purse: id, coins }, sending) => {
       const command: PurseCommand = { type: step === "take" ? "Take" : "Add", coins };
       return handleCommand(eventStore, purse, { id, command, ...sending });
