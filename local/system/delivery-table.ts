@@ -29,7 +29,8 @@ const columns: readonly Column[] = [
 const quarantined: Column = {
   title: "quarantined",
   align: "right",
-  cell: (subscription) => subscription.quarantined?.toString() ?? unknown,
+  // What is no view and no process gives nothing up.
+  cell: (subscription) => subscription.quarantined?.toString() ?? "-",
 };
 
 /** The lines of the table, and below it why a lag is not known. */
