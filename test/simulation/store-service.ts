@@ -92,6 +92,20 @@ const deliveryFaults: Readonly<Partial<Record<FaultKind, number>>> = {
   "half-open connection": 0.01,
 };
 
+/** gRPC keeps the order of what it carries, also where the clock is a real one, whose timers may overtake each other. */
+class OrderedWay {
+  /** Until when what was sent before is under way. */
+  #busyUntil = 0;
+  readonly #underWay: (() => void)[] = [];
+
+  send(arrives: () => void, ms: number): void {
+    const now = Date.now();
+    this.#busyUntil = Math.max(this.#busyUntil, now + ms);
+    this.#underWay.push(arrives);
+    setTimeout(() => this.#underWay.shift()?.(), this.#busyUntil - now);
+  }
+}
+
 /** From a group to one consumer, and back. */
 class Connection {
   readonly subscription: SimulatedSubscription;
@@ -101,10 +115,8 @@ class Connection {
   readonly #id: string;
   #group: Group | undefined;
   #isOpen = true;
-  /** Until when what was sent before is under way: gRPC keeps the order. */
-  #busyUntil = 0;
-  /** The same of what the client has sent. */
-  #sendingUntil = 0;
+  readonly #toClient = new OrderedWay();
+  readonly #toServer = new OrderedWay();
   readonly #ends: (() => void)[] = [];
 
   constructor(store: StoreService, process: SimulatedProcess, group: string, bufferSize: number, id: string) {
@@ -164,29 +176,23 @@ class Connection {
     const { id, stream, revision } = decodeRecord(originalEvent(resolved).record);
     const what = `${this.#groupName} ${revision}@${stream} to ${this.#process.name}`;
     const event = clientEvent(resolved);
-    const arrivesIn = (ms: number): void => {
-      setTimeout(() => {
-        this.#heard(() => {
-          trace.note(`${what} arrives`);
-          this.subscription.give(event);
-        });
-      }, ms);
+    const arrives = (): void => {
+      this.#heard(() => {
+        trace.note(`${what} arrives`);
+        this.subscription.give(event);
+      });
     };
-    const inOrder = (ms: number): void => {
-      const now = Date.now();
-      this.#busyUntil = Math.max(this.#busyUntil, now + ms);
-      arrivesIn(this.#busyUntil - now);
-    };
+    const inOrder = (ms: number): void => this.#toClient.send(arrives, ms);
     switch (faults.oneOf(deliveryFaults, what)) {
       case "event duplicated":
         inOrder(2);
-        arrivesIn(faults.ms(2, 3_000));
+        setTimeout(arrives, faults.ms(2, 3_000));
         break;
       case "event delayed":
         inOrder(faults.ms(100, 4_000));
         break;
       case "event overtaken":
-        arrivesIn(faults.ms(5, 2_000));
+        setTimeout(arrives, faults.ms(5, 2_000));
         break;
       case "event dropped for good":
         this.#store.dropped.push({ group: this.#groupName, stream, revision });
@@ -220,9 +226,7 @@ class Connection {
 
   /** What the client sends arrives in the order in which it was sent, the end of the subscription too. */
   #sent(arrives: () => void): void {
-    const now = Date.now();
-    this.#sendingUntil = Math.max(this.#sendingUntil, now + this.#store.context.faults.ms(1, 5));
-    setTimeout(arrives, this.#sendingUntil - now);
+    this.#toServer.send(arrives, this.#store.context.faults.ms(1, 5));
   }
 
   #heard(what: () => void): void {
