@@ -67,7 +67,7 @@ const fullSizes: Sizes = {
   snapshots: 200,
   processes: 200,
   contentionSeconds: 4,
-  orders: 3_000,
+  orders: 10_000,
   steadySeconds: 8,
   queries: 100,
 };
