@@ -21,7 +21,7 @@ export function projectorFunction(
     if (asked.asks === "count-failure") {
       return { failure: await countFailure(context, versions, asked.attempt) };
     }
-    if (asked.asks === "catch-up") return { catchUp: await catchUp(context, versions, asked.upTo) };
+    if (asked.asks === "catch-up") return catchUp(context, versions, asked.upTo);
     const { events } = asked;
     const startedAt = performance.now();
     const response = await projectBatch(context, versions, events);

@@ -5,7 +5,7 @@ import type { FailedAttempt } from "../quarantine/quarantine-record.ts";
 import { encodePayload } from "./event-record.ts";
 import {
   catchUpAnswerSchema,
-  type CatchUpOutcome,
+  type CatchUpResponse,
   encodeCatchUp,
   encodeFailure,
   failureAnswerSchema,
@@ -101,9 +101,9 @@ export async function askToCatchUp(
   lambda: LambdaClient,
   invocation: Omit<Invocation, "records">,
   upTo: StreamRevision,
-): Promise<CatchUpOutcome | undefined> {
+): Promise<CatchUpResponse | undefined> {
   const called = await call(lambda, { ...invocation, payload: encodeCatchUp(upTo) });
-  return called.outcome === "ran" ? catchUpAnswerSchema.safeParse(fromJson(called.answer)).data?.catchUp : undefined;
+  return called.outcome === "ran" ? catchUpAnswerSchema.safeParse(fromJson(called.answer)).data : undefined;
 }
 
 type Called =

@@ -57,19 +57,19 @@ export function encodeCatchUp({ stream, revision }: StreamRevision): string {
 
 export const catchUpAnswerSchema = z.object({
   catchUp: z.enum(["applied", "quarantined", "failed", "beyond-head", "outside-view"]),
+  /** With "applied": which generation's rows those are. */
+  generation: z.string().exactOptional(),
 });
 
-/** The answer to a `catch-up`. */
-export type CatchUpResponse = Readonly<z.output<typeof catchUpAnswerSchema>>;
-
 /**
+ * The answer to a `catch-up`:
  * - `applied`: the live rows hold all of the stream's events up to the revision.
  * - `quarantined`: an event at or before it was given up, and the stream waits there.
  * - `failed`: an event at or before it cannot be applied now.
  * - `beyond-head`: the stream has no such event (yet).
  * - `outside-view`: the view reads no streams of this category.
  */
-export type CatchUpOutcome = CatchUpResponse["catchUp"];
+export type CatchUpResponse = Readonly<z.output<typeof catchUpAnswerSchema>>;
 
 export const failureAnswerSchema = z.object({ failure: z.enum(["waiting", "failed"]) });
 

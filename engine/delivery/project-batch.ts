@@ -63,41 +63,39 @@ const messages: Readonly<Record<GuardOutcome["outcome"], string>> = {
 
 const besideLive = { baseMs: 100, maximumMs: 1_000 };
 
-export interface ProjectedBatch extends BatchResponse {
-  /** What became of the events in the live generation; undefined when there is none, or the catalog did not come to rest. */
-  readonly live: ApplyReport | undefined;
-}
-
 /** Applies `events` to the view; `versions` are the deployed ones of its projection. Throws when no event was applied. */
 export async function projectBatch(
   context: ProjectorContext,
   versions: readonly [Projection, ...Projection[]],
   events: readonly StoredEvent[],
 ): Promise<BatchResponse> {
-  const { batchItemFailures } = await projectReported(context, versions, events);
-  return { batchItemFailures };
-}
-
-/**
- * {@link projectBatch}, with what became of the events in the generation that readers see. `seen` is the catalog's entry if the
- * caller has read it: how long ago does not matter for what is acknowledged, because it is compared with what it is afterwards.
- */
-export async function projectReported(
-  context: ProjectorContext,
-  versions: readonly [Projection, ...Projection[]],
-  events: readonly StoredEvent[],
-  seen?: CatalogEntry,
-): Promise<ProjectedBatch> {
   const view = versions[0].name;
-  let entry = seen ?? (await context.catalog.read(view));
+  let entry = await context.catalog.read(view);
   for (let rounds = 0; rounds < maximumRounds; rounds += 1) {
-    const { failures, live } = await new Round(context, versions, entry).apply(events);
+    const { failures } = await projectOnce(context, versions, entry, events);
     const now = await context.catalog.read(view);
-    if (isSamePicture(entry, now)) return { batchItemFailures: failedItems(events, failures), live };
+    if (isSamePicture(entry, now)) return { batchItemFailures: failedItems(events, failures) };
     context.log.info({ view, outcome: "fenced", expected: entry.epoch, actual: now.epoch }, "the catalog moved on");
     entry = now;
   }
-  return { batchItemFailures: events.map((event) => ({ itemIdentifier: itemIdentifier(event) })), live: undefined };
+  return { batchItemFailures: events.map((event) => ({ itemIdentifier: itemIdentifier(event) })) };
+}
+
+export interface ProjectedOnce {
+  /** In any of the generations. */
+  readonly failures: readonly StreamFailure[];
+  /** What became of the events in the live generation; undefined when there is none. */
+  readonly live: ApplyReport | undefined;
+}
+
+/** Applies `events` to the generations that one reading of the catalog tells of: too little to acknowledge them. */
+export function projectOnce(
+  context: ProjectorContext,
+  versions: readonly Projection[],
+  entry: CatalogEntry,
+  events: readonly StoredEvent[],
+): Promise<ProjectedOnce> {
+  return new Round(context, versions, entry).apply(events);
 }
 
 /** Whether both name the same generations to write; a replay also notes other things in the catalog. */
@@ -122,9 +120,7 @@ class Round {
   }
 
   /** The live generation last; what failed beside it is judged by what became of the same events there. */
-  async apply(
-    events: readonly StoredEvent[],
-  ): Promise<{ readonly failures: readonly StreamFailure[]; readonly live: ApplyReport | undefined }> {
+  async apply(events: readonly StoredEvent[]): Promise<ProjectedOnce> {
     const { projection: view } = this.#entry;
     const written = writtenGenerations(this.#entry);
     if (written.length === 0) {

@@ -4,7 +4,7 @@
  * delivered afterwards is found applied.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { CatchUpOutcome, StreamRevision } from "../delivery/function-payload.ts";
+import type { CatchUpResponse, StreamRevision } from "../delivery/function-payload.ts";
 import { type Projection, readsStream } from "./projection.ts";
 import { possibleGuardKeyOf } from "./stream-keys.ts";
 import type { ViewReader } from "./view-reader.ts";
@@ -25,7 +25,7 @@ export interface AtLeast {
   /** The version of the view whose rows are read. */
   readonly projection: Projection;
   /** Asks the view's projector, with a whole number of milliseconds for it; undefined when it gave no answer. */
-  readonly ask: (upTo: StreamRevision, timeoutMs: number) => Promise<CatchUpOutcome | undefined>;
+  readonly ask: (upTo: StreamRevision, timeoutMs: number) => Promise<CatchUpResponse | undefined>;
   /** Longest wait for all of it. */
   readonly waitMs: number;
 }
@@ -50,10 +50,11 @@ async function catchUpBy(options: AtLeast, upTo: StreamRevision, until: number):
   if ((await seen()) >= upTo.revision) return;
   for (let pause = pollMs; ; pause = Math.min(2 * pause, longestPollMs)) {
     const left = until - performance.now();
-    const outcome = left <= 0 ? undefined : await ask(upTo, Math.ceil(left));
+    const answer = left <= 0 ? undefined : await ask(upTo, Math.ceil(left));
+    const outcome = answer?.catchUp;
     if (outcome === "applied") {
       // To the generation that is live now; one that was live until a moment ago may be written no more.
-      reader.forget(projection.name);
+      reader.forgetUnless(projection.name, answer?.generation);
       return;
     }
     const reached = await seen();

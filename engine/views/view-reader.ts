@@ -64,9 +64,10 @@ export class ViewReader {
     });
   }
 
-  /** The next read asks the catalog which generation is live. */
-  forget(projection: string): void {
-    this.#known.delete(projection);
+  /** The next read asks the catalog which generation is live, unless this is the one that it would read anyway. */
+  forgetUnless(projection: string, live: string | undefined): void {
+    const generations = this.#known.get(projection)?.generations ?? [];
+    if (liveGeneration({ projection, epoch: 0, generations })?.id !== live) this.#known.delete(projection);
   }
 
   /** How far the live generation has seen a stream, read consistently; undefined before its first event. */
