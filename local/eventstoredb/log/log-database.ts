@@ -165,20 +165,40 @@ const refuseDamagedTables = (database: DatabaseSync, file: string): void => {
   }
 };
 
-const probes = [
-  "SELECT id FROM streams WHERE name = ''",
-  "SELECT id FROM event_types WHERE name = ''",
-  `SELECT position, stream, revision, type, created, checksum, record FROM events INDEXED BY events_by_stream
-   WHERE stream = 0 AND revision = 0`,
-];
+/** Columns of the tables and of the index by name, as SQLite understands the definitions: their order is not always the same. */
+const definitionsIn = (database: DatabaseSync): string => {
+  const columns = database
+    .prepare(
+      `SELECT t.name AS of, c.name, c.type, c."notnull", c.pk FROM sqlite_schema t, pragma_table_info(t.name) c
+       WHERE t.type = 'table' ORDER BY t.name, c.name`,
+    )
+    .all();
+  const indexed = database
+    .prepare(
+      `SELECT t.name AS of, i.name, i."unique", i.partial, c.seqno, c.name AS "column", c."desc", c.coll
+       FROM sqlite_schema t, pragma_index_list(t.name) i, pragma_index_xinfo(i.name) c
+       WHERE t.type = 'table' ORDER BY t.name, i.name, c.seqno`,
+    )
+    .all();
+  return JSON.stringify([columns, indexed]);
+};
 
-/** The text of the tables' definitions has no checksum either: what is asked of them later has to be possible. */
+let ownDefinitions: string | undefined;
+
+/** The text of the tables' definitions has no checksum either: another name, even in another case, and rows are not found. */
 const refuseDamagedDefinitions = (database: DatabaseSync, file: string): void => {
+  if (ownDefinitions === undefined) {
+    const fresh = openInMemory();
+    ownDefinitions = definitionsIn(fresh);
+    fresh.close();
+  }
+  let found: string;
   try {
-    for (const probe of probes) database.prepare(probe).get();
+    found = definitionsIn(database);
   } catch (error) {
     throw sqliteCode(error) === generalError ? damaged(file, "is damaged", error) : error;
   }
+  if (found !== ownDefinitions) throw damaged(file, "is damaged: its tables are not as they were defined");
 };
 
 /** Records of format 1 have no checksums and their length stands beside them. */

@@ -185,6 +185,14 @@ test(`a bit that flips anywhere is refused at the start, or met by a read, or ch
   expect(outcomes.met + outcomes.refused).toBeGreaterThan(outcomes.unchanged);
 });
 
+test("a definition of a table that names a column in another case is refused: its rows would not be found", async () => {
+  await fillLog();
+  const bytes = await readFile(file);
+  await rm(logFile, { force: true });
+  await write(file, bytes.indexOf("revision INTEGER"), Buffer.from("R"));
+  expect(await rejection(startEventStore({ dataDirectory }))).toMatchObject({ code: "DATA_DIRECTORY_DAMAGED", file });
+});
+
 /** More than a start checks whole. */
 const appendMegabytes = async (client: EventStoreDBClient): Promise<void> => {
   for (let megabyte = 0; megabyte < 70; megabyte += 1) await client.appendToStream("bulk", bytesEvent(1_000_000));
