@@ -2,9 +2,11 @@
 import { defineConfig } from "vitest/config";
 import tests from "./vitest.config.ts";
 
+const { projects: _, ...options } = tests.test ?? {};
+
 export default defineConfig({
   test: {
-    ...tests.test,
+    ...options,
     env: { TIDEMARK_PROOF: "1" },
     include: [
       "test/engine/commands/histories.test.ts",
