@@ -2,27 +2,27 @@
 import { defineConfig } from "vitest/config";
 import tests from "./vitest.config.ts";
 
-const { projects: _, ...options } = tests.test ?? {};
+const include = [
+  "test/engine/commands/histories.test.ts",
+  "test/engine/commands/lost-messages.test.ts",
+  "test/engine/quarantine/flood.test.ts",
+  "test/engine/replay/crash.test.ts",
+  "test/bench/bench.test.ts",
+  "test/local/eventstoredb/kills.test.ts",
+  "test/simulation/removed-guards.test.ts",
+  "test/system/kills-under-load.test.ts",
+  "test/system/northwind.test.ts",
+  "test/system/order-to-cash.test.ts",
+  "test/system/order-to-rebuilt-view.test.ts",
+  "test/system/quarantine.test.ts",
+  "test/system/soak.test.ts",
+];
 
 export default defineConfig({
   test: {
-    ...options,
+    ...tests.test,
     env: { TIDEMARK_PROOF: "1" },
-    include: [
-      "test/engine/commands/histories.test.ts",
-      "test/engine/commands/lost-messages.test.ts",
-      "test/engine/quarantine/flood.test.ts",
-      "test/engine/replay/crash.test.ts",
-      "test/bench/bench.test.ts",
-      "test/local/eventstoredb/kills.test.ts",
-      "test/simulation/removed-guards.test.ts",
-      "test/system/kills-under-load.test.ts",
-      "test/system/northwind.test.ts",
-      "test/system/order-to-cash.test.ts",
-      "test/system/order-to-rebuilt-view.test.ts",
-      "test/system/quarantine.test.ts",
-      "test/system/soak.test.ts",
-    ],
     testTimeout: 600_000,
+    projects: [{ extends: true, test: { name: "proof", include } }],
   },
 });
