@@ -44,7 +44,10 @@ const doneOtherwise = ["npm ci", "npm start", "npm test", "npm run package"];
 /** A server in the foreground, with or without variables before it. */
 const isServer = ({ line }: { readonly line: string }): boolean => /^(?:\w+=\S+ )*npm run eventstore\b/.test(line);
 
-const toRun = commands.filter(({ line }) => !doneOtherwise.includes(line));
+/** What several pages show is run where it is shown first. */
+const toRun = [...Map.groupBy(commands, ({ line }) => line).values()]
+  .flatMap(([first]) => first ?? [])
+  .filter(({ line }) => !doneOtherwise.includes(line));
 
 describe("the documentation", () => {
   let system: StartedSystem;
