@@ -1,7 +1,8 @@
 /** `npm run contract`: the suite that any EventStoreDB has to pass, alone. */
 import { defineConfig } from "vitest/config";
-import tests from "./vitest.config.ts";
+import { options } from "./vitest.options.ts";
 
 export default defineConfig({
-  test: { ...tests.test, include: ["test/contract/**/*.test.ts"], globalSetup: [] },
+  // No report: where there is one, it is of the run that this one may be a part of.
+  test: { ...options, include: ["test/contract/**/*.test.ts"], globalSetup: [], reporters: ["default"] },
 });

@@ -1,6 +1,6 @@
 /** `npm run proof`: what takes too long for every run of the tests, in full. */
 import { defineConfig } from "vitest/config";
-import tests from "./vitest.config.ts";
+import { options } from "./vitest.options.ts";
 
 const include = [
   "test/engine/commands/histories.test.ts",
@@ -19,10 +19,5 @@ const include = [
 ];
 
 export default defineConfig({
-  test: {
-    ...tests.test,
-    env: { TIDEMARK_PROOF: "1" },
-    testTimeout: 600_000,
-    projects: [{ extends: true, test: { name: "proof", include } }],
-  },
+  test: { ...options, env: { TIDEMARK_PROOF: "1" }, testTimeout: 600_000, include },
 });
