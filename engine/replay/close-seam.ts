@@ -33,13 +33,13 @@ export async function closeSeam(options: SeamOptions, after: Position, tail: Pos
   for await (const round of roundsOfAll(eventStore, after, tail, eventsAtOnce)) {
     const moved = round.filter(({ stream }) => readsStream(projection, stream));
     const { failures } = await applyEvents(options, moved);
-    const [failure] = failures;
+    const atFault = failures.find(({ error }) => !isInfrastructureFailure(error));
+    const [failure] = atFault === undefined ? failures : [atFault];
     if (failure !== undefined) {
       const at = `${failure.revision.toString()}@${failure.stream}`;
       const cause = { cause: failure.error };
-      if (failures.every(({ error }) => isInfrastructureFailure(error))) {
+      if (atFault === undefined)
         throw new ViewsUnavailableError(`event ${at} could not be applied now: try again`, cause);
-      }
       throw new ReplayEventError(`event ${at} cannot be applied to generation ${generation.id}`, cause);
     }
     events += moved.length;
