@@ -420,6 +420,27 @@ describe.each(kinds)("a view of $kind", (kind) => {
     await view.expectNothingLeftBehind();
   });
 
+  it("names the event that is at fault, not one before it whose write met an outage", async () => {
+    const view = await startLiveView(kind);
+    const { observer, ...clients } = stepped(
+      view,
+      async (step) => {
+        if (step !== "join") return;
+        await view.append("account-away", [kind.eventOf(1)]);
+        await view.append("account-bad", [
+          { type: "Counted", data: { x: 0.5 } },
+          { type: "Changed", data: { add: 1 } },
+        ]);
+      },
+      (call, send) =>
+        /^(UpdateItem|TransactWriteItems)$/.test(call.command) && JSON.stringify(call.input).includes("away")
+          ? Promise.reject(Object.assign(new Error("slow down"), { name: "ThrottlingException" }))
+          : send(),
+    );
+    const { message } = await failure(view.replay(clients).run({ observer }), ReplayEventError);
+    expect(message).toMatch(/^event [01]@account-bad cannot be applied to generation [\w-]+$/);
+  });
+
   it("resends what DynamoDB leaves unprocessed or throttles", async () => {
     const view = await startView(kind.projection);
     await view.happen(kind, 4, 30);
