@@ -126,8 +126,8 @@ export const removedGuards: readonly RemovedGuard[] = [
   {
     name: "a group begins at the start of the log",
     file: "engine/delivery/consumer-group.ts",
-    text: "startFrom: START,",
-    without: 'startFrom: "end",',
+    text: 'if (settings.startingPosition === "TRIM_HORIZON" && readsMore) return START;',
+    without: "if (readsMore) return END;",
   },
   {
     name: "the store never parks an event",
