@@ -1,7 +1,7 @@
 /** Compares a view's live generation with the events, whichever that is by the time it is done. */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { EventStore } from "../event-store/event-store.ts";
-import { withDecisions } from "../quarantine/decisions.ts";
+import { type Decision, withDecisions } from "../quarantine/decisions.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
 import { type Catalog, type Generation, liveGeneration, writtenGenerations } from "../views/catalog.ts";
 import { deployedVersion } from "../views/deployed-version.ts";
@@ -37,7 +37,9 @@ export async function checkView(
   options: CheckOptions = {},
 ): Promise<CheckReport> {
   for (let round = 1; ; round += 1) {
-    const { generation, projection } = await liveOf(context, view, versions);
+    const live = await liveOf(context, view, versions);
+    const { generation } = live;
+    const projection = withDecisions(live.projection, live.decisions);
     // A generation that was swapped out and retired while it was read is written no more: what it lacks says nothing.
     const isRetired = async (): Promise<boolean> =>
       !writtenGenerations(await context.catalog.read(view)).some(({ id }) => id === generation.id);
@@ -53,16 +55,21 @@ export async function checkView(
   }
 }
 
-async function liveOf(
-  { catalog, quarantine }: CheckContext,
+/** What readers see of a view, the projection that made it, and what was decided about its events. Throws ViewsUnavailableError. */
+export async function liveOf(
+  { catalog, quarantine }: Pick<CheckContext, "catalog" | "quarantine">,
   view: string,
   versions: readonly Projection[],
-): Promise<{ generation: Generation; projection: Projection }> {
+): Promise<{
+  readonly generation: Generation;
+  readonly projection: Projection;
+  readonly decisions: readonly Decision[];
+}> {
   const entry = await catalog.read(view);
   const generation = liveGeneration(entry);
   if (generation === undefined) {
     throw new ViewsUnavailableError(`view ${view} has no live generation yet: invoke the function prepare`);
   }
-  const projection = withDecisions(deployedVersion(entry, generation, versions), await quarantine.decisions(view));
-  return { generation, projection };
+  const projection = deployedVersion(entry, generation, versions);
+  return { generation, projection, decisions: await quarantine.decisions(view) };
 }

@@ -91,7 +91,8 @@ export function toJson(difference: Difference): Record<string, unknown> {
   return Object.fromEntries(Object.entries(difference).map(([name, part]) => [name, jsonValue(part)]));
 }
 
-function jsonValue(value: unknown): unknown {
+/** A value of a row, with what JSON has no form for as text. */
+export function jsonValue(value: unknown): unknown {
   if (typeof value === "bigint") return value.toString();
   if (isGuard(value)) return { revision: value.revision.toString(), position: formatPosition(value.position) };
   if (value instanceof Set) return [...value].map(jsonValue);

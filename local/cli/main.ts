@@ -24,6 +24,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "compare the views with the events",
     load: async () => (await import("../consistency/command.ts")).checkCommand(),
   },
+  explain: {
+    summary: "list the events that made a row, each with what it changed",
+    load: async () => (await import("../consistency/explain-command.ts")).explainCommand(),
+  },
   quarantine: {
     summary: "show events that were given up, try them again or take them out",
     load: async () => (await import("../quarantine/command.ts")).quarantineCommand(),

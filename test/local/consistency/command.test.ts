@@ -132,6 +132,65 @@ describe("tidemark check", () => {
     }
   });
 
+  const explain = (...words: readonly string[]): Promise<Ended> => runTidemark("explain", ...words, "--data", data);
+
+  it("explains a row by its events, and ends with 0 because it is what they say", async () => {
+    const { code, stdout } = await explain("sales-by-month", "1996-07#USD");
+    const lines = stdout
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "WHEN")
+      .replaceAll(/\d+\/\d+/g, "WHERE")
+      .split("\n");
+    expect({ code, lines }).toStrictEqual({
+      code: 0,
+      lines: [
+        "sales-by-month, version 1, generation g1: row months / 1996-07#USD",
+        "  WHEN  WHERE  0@order-a  OrderPlaced: orders 1, revenue 1200",
+        "  WHEN  WHERE  0@order-b  OrderPlaced: orders 1 -> 2, revenue 1200 -> 2400",
+        'at WHERE: {"orders":2,"revenue":2400}',
+        "the row that readers see is what its events say",
+        "",
+      ],
+    });
+  });
+
+  it("explains it as it was, as one JSON document", async () => {
+    const now = JSON.parse((await explain("sales-by-month", "1996-07#USD", "--json")).stdout) as {
+      readonly events: readonly [{ readonly position: string }];
+    };
+    const { position } = now.events[0];
+    const then = await explain("sales-by-month", "1996-07#USD", "--until", position, "--json");
+    expect({ code: then.code, document: JSON.parse(then.stdout) as unknown }).toMatchObject({
+      code: 0,
+      document: {
+        key: july,
+        position,
+        events: [{ revision: "0", stream: "order-a", changes: [{ attribute: "orders", after: 1 }, {}] }],
+        row: { orders: 1, revenue: 1_200 },
+      },
+    });
+  });
+
+  it("says of a row that was damaged what it holds and what it has to, and ends with 1", async () => {
+    await views.put("sales-by-month", july, { orders: { N: "2" }, revenue: { N: "2399" } });
+    try {
+      const { code, stdout } = await explain("sales-by-month", "1996-07#USD");
+      expect(code).toBe(1);
+      expect(stdout).toContain(
+        'the row that readers see is NOT what its events say: row months / 1996-07#USD differs: expected {"orders":2,"revenue":2400}, found {"orders":2,"revenue":2399}',
+      );
+    } finally {
+      await views.put("sales-by-month", july, { orders: { N: "2" }, revenue: { N: "2400" } });
+    }
+  });
+
+  it("refuses to explain what is no row and no position", async () => {
+    expect(await explain("sales-by-month", "1997-01#USD")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no event touches a row "1997-01#USD"') as string,
+    });
+    expect(await explain("sales-by-month", "1996-07#USD", "--until", "now")).toMatchObject({ code: 2 });
+  });
+
   it("names the known views when asked for another", async () => {
     expect(await check("no-such-view")).toStrictEqual({
       code: 1,
