@@ -43,7 +43,8 @@ export function rowDifference(
   return { kind: "row-differs", key, expected, actual };
 }
 
-const guardText = (guard: Guard | undefined): string =>
+/** A guard for a person. */
+export const guardText = (guard: Guard | undefined): string =>
   guard === undefined ? "none" : `${guard.revision.toString()} at ${formatPosition(guard.position)}`;
 
 /** One line for a person. */
@@ -79,8 +80,8 @@ export function rowText({ partition, sort }: RowKey): string {
 
 const longest = 500;
 
-/** By name: DynamoDB gives attributes in any order, and two lists are to be compared by eye. */
-function attributesText(attributes: RowAttributes): string {
+/** A row for a person, by name: DynamoDB gives attributes in any order, and two lists are to be compared by eye. */
+export function attributesText(attributes: RowAttributes): string {
   const byName = Object.entries(attributes).sort(([left], [right]) => (left < right ? -1 : 1));
   const text = JSON.stringify(jsonValue(Object.fromEntries(byName)));
   return text.length <= longest ? text : `${text.slice(0, longest)}...`;

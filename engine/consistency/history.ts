@@ -10,7 +10,7 @@ import type { Generation } from "../views/catalog.ts";
 import type { Guard } from "../views/guard.ts";
 import { type ItemKey, rowItemKey } from "../views/item.ts";
 import { type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
-import type { RowChange } from "../views/row-write.ts";
+import { type RowChange, setsOwned } from "../views/row-write.ts";
 import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
 import { attributesOf, changeRow, type PlainRow } from "./plain-row.ts";
@@ -132,6 +132,11 @@ export class History {
       if (revision > (revisions.get(stream) ?? -1n) && !first.has(stream)) first.set(stream, revision);
     }
     return first;
+  }
+
+  /** The stream that sets attributes of the row, where it was not folded below a floor. */
+  ownerOf(text: string): string | undefined {
+    return this.rows.get(text)?.later.find(({ change }) => setsOwned(change))?.stream;
   }
 
   streamsOf(text: string): ReadonlySet<string> {

@@ -3,27 +3,39 @@ import type { Command } from "commander";
 import type { CheckContext } from "../../engine/consistency/check.ts";
 import { checkViews, type ViewOutcome, type ViewToCheck } from "../../engine/consistency/check-views.ts";
 import { describeDifference, rowText, toJson } from "../../engine/consistency/difference.ts";
+import { describeRepair, type Repair, repairLive, repairToJson } from "../../engine/consistency/repair.ts";
 import { versionsOf, viewNames } from "../../projections/registry.ts";
 import { command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
 import { type Progress, showProgress } from "../cli/progress.ts";
 import { readRunningSystem } from "../system/running-system.ts";
 import { withStores } from "../system/system-stores.ts";
 
+interface CheckCommandOptions extends CommonOptions {
+  readonly repair?: boolean;
+}
+
+/** What a check found last, and what was repaired before it. */
+type Checked = ViewOutcome & { readonly repairs?: readonly Repair[] };
+
 export function checkCommand(): Command {
   return command("check", "Compares every row and guard of the views with the events, while the system runs.")
     .argument("[view]", "the view to check; all of them unless given")
+    .option("--repair", "put right what is wrong, row by row, and check again")
     .addHelpText(
       "after",
       "\nExit code 0: every row and guard is what the events say. 1: one is not, or it could not be found out.",
     )
-    .action(async (view: string | undefined, options: CommonOptions) => {
+    .action(async (view: string | undefined, options: CheckCommandOptions) => {
       await reportingErrors(options.json, () => check(view, options));
     });
 }
 
-async function check(view: string | undefined, { json, data }: CommonOptions): Promise<void> {
+async function check(view: string | undefined, { json, data, repair }: CheckCommandOptions): Promise<void> {
   const asked = (view === undefined ? viewNames : [view]).map((name) => ({ view: name, versions: versionsOf(name) }));
-  const outcomes = await withStores(await readRunningSystem(data), (stores) => checkAll(stores, asked));
+  const outcomes = await withStores(await readRunningSystem(data), async (stores) => {
+    const found: readonly Checked[] = await checkAll(stores, asked, repair === true);
+    return repair === true ? repairAll(stores, found) : found;
+  });
   // With the store or DynamoDB down, no view can be checked, and each for that same reason: that is an error, not a finding.
   const [first] = outcomes;
   if (first?.outcome === "failed" && outcomes.every(({ outcome }) => outcome === "failed")) throw first.error;
@@ -33,12 +45,43 @@ async function check(view: string | undefined, { json, data }: CommonOptions): P
   if (!isClean) process.exitCode = exitCodes.failure;
 }
 
-async function checkAll(context: CheckContext, asked: readonly ViewToCheck[]): Promise<ViewOutcome[]> {
+/** Each view that differs is repaired and checked again: a repair that proves itself right would prove nothing. */
+async function repairAll(context: CheckContext, found: readonly Checked[]): Promise<readonly Checked[]> {
+  const outcomes: Checked[] = [];
+  for (const outcome of found) {
+    if (outcome.outcome !== "differs") {
+      outcomes.push(outcome);
+      continue;
+    }
+    const { view, report } = outcome;
+    const versions = versionsOf(view);
+    const repairs: Repair[] = [];
+    const progress = showProgress(`${view}: repaired`, report.differences.length);
+    try {
+      for await (const repaired of repairLive(context, versions, report)) {
+        repairs.push(repaired);
+        progress.update(repairs.length);
+      }
+    } catch (error) {
+      outcomes.push({ view, outcome: "failed", error, repairs });
+      continue;
+    } finally {
+      progress.stop();
+    }
+    const [after] = await checkAll(context, [{ view, versions }], false);
+    outcomes.push({ ...(after ?? outcome), repairs });
+  }
+  return outcomes;
+}
+
+/** With `all` every difference is listed, however many. */
+async function checkAll(context: CheckContext, asked: readonly ViewToCheck[], all: boolean): Promise<ViewOutcome[]> {
   const outcomes: ViewOutcome[] = [];
   let shown: Progress | undefined;
   const watched = asked.map((toCheck) => ({
     ...toCheck,
     options: {
+      ...(all ? { differencesListed: Number.POSITIVE_INFINITY } : {}),
       onEvents: (_events: number, at: { commit: bigint }, tail: { commit: bigint }) => {
         // How many events there are, nobody knows before they are read; how long the log is, the store tells.
         const length = Number(tail.commit > at.commit ? tail.commit : at.commit);
@@ -60,8 +103,9 @@ async function checkAll(context: CheckContext, asked: readonly ViewToCheck[]): P
   return outcomes;
 }
 
-function print(outcome: ViewOutcome): void {
-  const { view } = outcome;
+function print(outcome: Checked): void {
+  const { view, repairs = [] } = outcome;
+  for (const repaired of repairs) console.log(`${view}: ${describeRepair(repaired)}`);
   if (outcome.outcome === "failed") {
     console.log(`${view}: could not be checked: ${messageOf(outcome.error)}`);
     return;
@@ -81,14 +125,15 @@ function print(outcome: ViewOutcome): void {
   if (scavengedStreams > 0) console.log(`  of ${scavengedStreams} streams the log no longer holds every event`);
 }
 
-function asJson(outcome: ViewOutcome): object {
+function asJson(outcome: Checked): object {
+  const repaired = outcome.repairs === undefined ? {} : { repairs: outcome.repairs.map(repairToJson) };
   if (outcome.outcome === "failed") {
     const { view, error } = outcome;
     const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "FAILED";
-    return { view, outcome: outcome.outcome, error: { code, message: messageOf(error) } };
+    return { view, outcome: outcome.outcome, ...repaired, error: { code, message: messageOf(error) } };
   }
   const { view, ...report } = outcome.report;
-  return { view, outcome: outcome.outcome, ...report, differences: report.differences.map(toJson) };
+  return { view, outcome: outcome.outcome, ...repaired, ...report, differences: report.differences.map(toJson) };
 }
 
 function messageOf(error: unknown): string {

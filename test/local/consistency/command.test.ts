@@ -132,6 +132,27 @@ describe("tidemark check", () => {
     }
   });
 
+  it("puts right what is wrong when asked to, says what it was, and ends with 0 because it has checked again", async () => {
+    await views.put("sales-by-month", july, { orders: { N: "2" }, revenue: { N: "2399" } });
+    const { code, stdout } = await check("sales-by-month", "--repair");
+    expect({ code, stdout }).toStrictEqual({
+      code: 0,
+      stdout:
+        'sales-by-month: row months / 1996-07#USD repaired: {"orders":2,"revenue":2399} -> {"orders":2,"revenue":2400}\n' +
+        "sales-by-month: agrees with its events (1 rows, 2 guards, 2 events)\n",
+    });
+    const again = await check("sales-by-month", "--repair", "--json");
+    expect({ code: again.code, document: JSON.parse(again.stdout) as unknown }).toMatchObject({
+      code: 0,
+      document: { agrees: true, views: [{ outcome: "agrees" }] },
+    });
+    await views.put("sales-by-month", july, { orders: { N: "2" }, revenue: { N: "2399" } });
+    const asJson = await check("sales-by-month", "--repair", "--json");
+    expect(JSON.parse(asJson.stdout)).toMatchObject({
+      views: [{ outcome: "agrees", repairs: [{ what: "row-repaired", key: july, before: { revenue: 2_399 } }] }],
+    });
+  });
+
   const explain = (...words: readonly string[]): Promise<Ended> => runTidemark("explain", ...words, "--data", data);
 
   it("explains a row by its events, and ends with 0 because it is what they say", async () => {
