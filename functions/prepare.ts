@@ -7,7 +7,7 @@ import { replayContext } from "./replay-context.ts";
 const log = functionLogger("prepare");
 
 export const handler = async (): Promise<{ views: { view: string; outcome: "prepared" | "present" }[] }> => {
-  const context = await replayContext();
+  const context = await replayContext("prepare");
   const views = [];
   for (const view of viewNames) {
     const outcome = await prepareView(context, versionsOf(view));

@@ -34,7 +34,7 @@ export const handler = async (event: unknown): Promise<object> => {
   const parsed = requestSchema.safeParse(event);
   if (!parsed.success) throw new QuarantineRequestError(rightRequest, { cause: parsed.error });
   const request = parsed.data;
-  const operations = quarantineOperations(await replayContext(), log);
+  const operations = quarantineOperations(await replayContext("quarantine"), log);
   switch (request.action) {
     case "list":
       return { quarantined: (await operations.list(request.subject)).map(recordToJson) };

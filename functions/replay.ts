@@ -8,6 +8,7 @@ import * as z from "zod";
 import { parsePosition } from "../engine/event-store/position.ts";
 import { ReplayBusyError, ReplayInterruptedError, ReplayLostError } from "../engine/replay/errors.ts";
 import { Replay, type ReplayObserver } from "../engine/replay/replay.ts";
+import { replayStatus, statusToJson } from "../engine/replay/replay-status.ts";
 import { describeReport } from "../engine/replay/report.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
 import { functionLogger } from "./function-logger.ts";
@@ -19,11 +20,11 @@ const requestSchema = z.union([
   z.strictObject({ action: z.literal("resume") }),
   z.strictObject({ view: z.string(), action: z.literal("run").default("run"), from: z.string().optional() }),
   // What rebuilds nothing has no use for "from".
-  z.strictObject({ view: z.string(), action: z.enum(["abort", "rollback", "retire"]) }),
+  z.strictObject({ view: z.string(), action: z.enum(["status", "abort", "rollback", "retire"]) }),
 ]);
 
 const rightRequest =
-  'give {"view": ...}, perhaps with "from": "COMMIT/PREPARE", or with "action": "abort", "rollback" or "retire" and no "from"; or {"action": "resume"}';
+  'give {"view": ...}, perhaps with "from": "COMMIT/PREPARE", or with "action": "status", "abort", "rollback" or "retire" and no "from"; or {"action": "resume"}';
 
 export class ReplayRequestError extends Error {
   readonly code = "REPLAY_REQUEST";
@@ -45,7 +46,8 @@ export const handler = async (
   if (!("view" in request.data)) return resumeAll(signal);
 
   const { view } = request.data;
-  const replay = new Replay(await replayContext(), versionsOf(view));
+  const stores = await replayContext("replay");
+  const replay = new Replay(stores, versionsOf(view));
   switch (request.data.action) {
     case "run": {
       const { from } = request.data;
@@ -54,6 +56,8 @@ export const handler = async (
         describeReport(await replay.run({ ...position, signal, observer: observerOf(view) })),
       );
     }
+    case "status":
+      return statusToJson(await replayStatus(stores, view));
     case "abort":
       return { view, outcome: "aborted", generation: (await replay.abort()).id };
     case "rollback":
@@ -65,7 +69,7 @@ export const handler = async (
 
 /** One view after the other; what goes wrong with one holds back no other, and fails the invocation at the end. */
 async function resumeAll(signal: AbortSignal): Promise<readonly Answer[]> {
-  const context = await replayContext();
+  const context = await replayContext("replay");
   const answers: Answer[] = [];
   const errors: unknown[] = [];
   for (const view of viewNames) {

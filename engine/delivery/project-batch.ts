@@ -233,7 +233,8 @@ class Round {
     const { projection: view } = this.#entry;
     const blocked = error instanceof Error ? error.message : String(error);
     log.error({ view, generation: id, err: error }, "generation blocked: it can no longer become live");
-    await transit({ catalog, view, versions: this.#versions }, id, "block", { blocked: blocked.slice(0, 1_000) });
+    const scope = { catalog, view, versions: this.#versions, by: "projector" };
+    await transit(scope, id, "block", { blocked: blocked.slice(0, 1_000) });
   }
 }
 

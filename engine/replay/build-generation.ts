@@ -100,7 +100,7 @@ async function build(scope: BuildScope, generation: Generation, lease: Lease): P
     );
   }
   observer?.step?.("join", generation);
-  const catalog = { catalog: context.catalog, view: projection.name, versions };
+  const catalog = { catalog: context.catalog, view: projection.name, versions, by: context.by };
   mayGoOn();
   await transit(catalog, generation.id, "verified", { worker: lease.owner, verifiedTo: target });
   await transit(catalog, generation.id, "join", { worker: lease.owner });
@@ -118,7 +118,7 @@ async function takeOver(scope: BuildScope, generation: Generation): Promise<Leas
   const { context, versions, projection } = scope;
   const lease = await leaseOrWait(scope, generation);
   try {
-    const catalog = { catalog: context.catalog, view: projection.name, versions };
+    const catalog = { catalog: context.catalog, view: projection.name, versions, by: context.by };
     await transit(catalog, generation.id, "claim", { worker: lease.owner });
     return lease;
   } catch (error) {

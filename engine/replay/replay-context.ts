@@ -10,6 +10,8 @@ export interface ReplayContext {
   readonly eventStore: EventStore;
   readonly catalog: Catalog;
   readonly quarantine: Quarantine;
+  /** Who works, as the catalog remembers it: a person at a machine, or a function. */
+  readonly by?: string;
   /** Name of the catalog's table, which also keeps the progress of replays. */
   readonly catalogTable: string;
   /** What the names of generation tables begin with, its last dash included. */

@@ -199,7 +199,11 @@ export class Replay {
       this.#checkIsAsAsked(generation, from);
       observer?.step?.("declare", generation);
       try {
-        if (unfinished === undefined) await this.#context.catalog.transition(entry, [...entry.generations, generation]);
+        if (unfinished === undefined) {
+          const { catalog, by = "unknown" } = this.#context;
+          const declared = { transition: "declare", generation: generation.id, by };
+          await catalog.transition(entry, [...entry.generations, generation], declared);
+        }
       } catch (error) {
         // Somebody else has declared one, or swapped: look again.
         if (error instanceof CatalogConflictError) continue;
@@ -411,7 +415,8 @@ export class Replay {
   }
 
   #transit(id: string, name: TransitionName, record?: TransitionRecord): Promise<CatalogEntry> {
-    return transit({ catalog: this.#context.catalog, view: this.view, versions: this.#versions }, id, name, record);
+    const { catalog, by } = this.#context;
+    return transit({ catalog, view: this.view, versions: this.#versions, by }, id, name, record);
   }
 }
 

@@ -94,13 +94,15 @@ export interface TransitionScope {
   readonly view: string;
   /** Deployed versions of the view's projection. */
   readonly versions: readonly Projection[];
+  /** Who does it, as the catalog remembers it. */
+  readonly by?: string | undefined;
 }
 
 const maximumConflicts = 20;
 
 /** Takes a generation through a transition, or finds that it has taken it. Throws {@link TransitionRefusedError}. */
 export async function transit(
-  { catalog, view, versions }: TransitionScope,
+  { catalog, view, versions, by = "unknown" }: TransitionScope,
   id: string,
   name: TransitionName,
   record: TransitionRecord = {},
@@ -110,7 +112,7 @@ export async function transit(
     const next = after(entry, versions, id, name, record);
     if (next === "done") return entry;
     try {
-      return await catalog.transition(entry, next);
+      return await catalog.transition(entry, next, { transition: name, generation: id, by });
     } catch (error) {
       if (!(error instanceof CatalogConflictError) || conflicts >= maximumConflicts) throw error;
     }

@@ -39,11 +39,25 @@ export interface Generation {
   readonly blocked?: string;
 }
 
+/** One transition, for people who ask later who did what. */
+export interface TransitionNote {
+  /** The catalog's after it. */
+  readonly epoch: number;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly transition: string;
+  readonly generation: string;
+  /** A person at a machine, or a function. */
+  readonly by: string;
+}
+
 export interface CatalogEntry {
   readonly projection: string;
   /** Counts transitions; 0 before the first. */
   readonly epoch: number;
   readonly generations: readonly Generation[];
+  /** The last transitions, the oldest first. */
+  readonly history?: readonly TransitionNote[];
 }
 
 export class CatalogConflictError extends Error {
@@ -66,7 +80,23 @@ const generationSchema = z.object({
   blocked: z.string().exactOptional(),
 });
 
-const entrySchema = z.object({ projection: z.string(), epoch: z.int(), generations: z.array(generationSchema) });
+const noteSchema = z.object({
+  epoch: z.int(),
+  at: z.string(),
+  transition: z.string(),
+  generation: z.string(),
+  by: z.string(),
+});
+
+const entrySchema = z.object({
+  projection: z.string(),
+  epoch: z.int(),
+  generations: z.array(generationSchema),
+  history: z.array(noteSchema).exactOptional(),
+});
+
+/** Transitions that are remembered: those of several replays. */
+const longestHistory = 60;
 
 export class Catalog {
   readonly #dynamodb: DynamoDBClient;
@@ -91,8 +121,20 @@ export class Catalog {
    * Replaces the generations if the entry is still at `seen`'s epoch. Throws {@link CatalogConflictError} if another
    * transition came first: read again and decide anew.
    */
-  async transition(seen: CatalogEntry, generations: readonly Generation[]): Promise<CatalogEntry> {
-    const next: CatalogEntry = { projection: seen.projection, epoch: seen.epoch + 1, generations };
+  async transition(
+    seen: CatalogEntry,
+    generations: readonly Generation[],
+    done?: Pick<TransitionNote, "transition" | "generation" | "by">,
+  ): Promise<CatalogEntry> {
+    const epoch = seen.epoch + 1;
+    const note = done === undefined ? [] : [{ epoch, at: new Date().toISOString(), ...done }];
+    const history = [...(seen.history ?? []), ...note].slice(-longestHistory);
+    const next: CatalogEntry = {
+      projection: seen.projection,
+      epoch,
+      generations,
+      ...(history.length === 0 ? {} : { history }),
+    };
     try {
       await translated(
         this.#dynamodb.send(

@@ -2,17 +2,19 @@
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { parsePosition, type Position } from "../../engine/event-store/position.ts";
 import { Replay } from "../../engine/replay/replay.ts";
+import { replayStatus } from "../../engine/replay/replay-status.ts";
 import { versionsOf } from "../../projections/registry.ts";
 import { CommandError, command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
 import { readRunningSystem } from "../system/running-system.ts";
 import { withStores } from "../system/system-stores.ts";
 import { runInForeground } from "./foreground-replay.ts";
+import { showStatus } from "./show-status.ts";
 
 interface ReplayOptions extends CommonOptions {
   readonly from?: Position;
 }
 
-const actions = ["run", "abort", "rollback", "retire"] as const;
+const actions = ["run", "status", "abort", "rollback", "retire"] as const;
 type Action = (typeof actions)[number];
 
 export function replayCommand(): Command {
@@ -44,6 +46,7 @@ export function replayCommand(): Command {
         `
 Actions, given before the view:
   run       rebuild, verify and swap (the default); takes up a replay that was cut off
+  status    show the view's generations, what may be done about each, and who did what
   abort     end an unfinished replay and remove what it has made
   rollback  make the generation live again that was live before the last swap
   retire    remove the generation that was live before the last swap`,
@@ -61,9 +64,10 @@ async function replay(first: string, second: string | undefined, options: Replay
     throw new CommandError("FROM_WITHOUT_RUN", why, exitCodes.usage);
   }
   const versions = versionsOf(view);
-  await withStores(await readRunningSystem(options.data), (stores) =>
-    act(action, new Replay(stores, versions), options),
-  );
+  await withStores(await readRunningSystem(options.data), async (stores) => {
+    if (action === "status") showStatus(await replayStatus(stores, view), options);
+    else await act(action, new Replay(stores, versions), options);
+  });
 }
 
 function actionOf(word: string): Action {
@@ -73,7 +77,7 @@ function actionOf(word: string): Action {
   throw new CommandError("UNKNOWN_ACTION", `there is no action "${word}": use one of ${known}`, exitCodes.usage);
 }
 
-async function act(action: Action, machine: Replay, options: ReplayOptions): Promise<void> {
+async function act(action: Exclude<Action, "status">, machine: Replay, options: ReplayOptions): Promise<void> {
   const { view } = machine;
   switch (action) {
     case "run":

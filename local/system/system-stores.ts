@@ -1,3 +1,4 @@
+import { hostname, userInfo } from "node:os";
 import { EventStore } from "../../engine/event-store/event-store.ts";
 import { Quarantine, quarantineTable } from "../../engine/quarantine/quarantine.ts";
 import type { ReplayContext } from "../../engine/replay/replay-context.ts";
@@ -17,7 +18,8 @@ export async function withStores<Value>(
   try {
     const catalog = new Catalog(dynamodb, table);
     const quarantine = new Quarantine(dynamodb, quarantineTable(tablePrefix));
-    return await work({ dynamodb, eventStore, catalog, quarantine, catalogTable: table, tablePrefix });
+    const by = `${userInfo().username} at ${hostname()}`;
+    return await work({ by, dynamodb, eventStore, catalog, quarantine, catalogTable: table, tablePrefix });
   } finally {
     dynamodb.destroy();
     await eventStore.dispose();

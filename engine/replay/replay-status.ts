@@ -1,0 +1,82 @@
+/** Where a view's generations stand, what may be done about each now, and who has done what to them. */
+import { formatPosition } from "../event-store/position.ts";
+import type { Generation, TransitionNote } from "../views/catalog.ts";
+import { leaseEnd, readProgress } from "./lease.ts";
+import { type ReplayContext, settingsOf } from "./replay-context.ts";
+
+export interface GenerationStatus extends Generation {
+  /** What happens to it, or may be done about it. */
+  readonly next: string;
+  /** Of one that is being built: up to where its rows are written, as COMMIT/PREPARE. */
+  readonly checkpoint?: string;
+  /** Of one that is being built: until when a worker has it to itself, in ISO 8601; absent when nobody works on it. */
+  readonly leaseUntil?: string;
+}
+
+export interface ReplayStatus {
+  readonly view: string;
+  readonly epoch: number;
+  /** The oldest first. */
+  readonly generations: readonly GenerationStatus[];
+  /** The last transitions, the oldest first. */
+  readonly history: readonly TransitionNote[];
+}
+
+export async function replayStatus(
+  context: Pick<ReplayContext, "dynamodb" | "catalog" | "catalogTable" | "settings">,
+  view: string,
+): Promise<ReplayStatus> {
+  const { epoch, generations, history = [] } = await context.catalog.read(view);
+  const told = await Promise.all(generations.map((generation) => statusOf(context, view, generation)));
+  return { view, epoch, generations: told, history };
+}
+
+async function statusOf(
+  context: Pick<ReplayContext, "dynamodb" | "catalogTable" | "settings">,
+  view: string,
+  generation: Generation,
+): Promise<GenerationStatus> {
+  if (generation.role !== "building") return { ...generation, next: nextOf(generation, false) };
+  const progress = await readProgress({ ...context, projection: view, generation: generation.id });
+  const until = leaseEnd(progress, settingsOf(context));
+  const isWorkedOn = until > Date.now();
+  return {
+    ...generation,
+    next: nextOf(generation, isWorkedOn),
+    ...(progress?.checkpoint === undefined ? {} : { checkpoint: formatPosition(progress.checkpoint) }),
+    ...(isWorkedOn ? { leaseUntil: new Date(until).toISOString() } : {}),
+  };
+}
+
+function nextOf({ role, blocked, verifiedTo, sealedTo }: Generation, isWorkedOn: boolean): string {
+  if (blocked !== undefined) return `it can no longer become live, because a write to it failed: ${blocked}`;
+  switch (role) {
+    case "building":
+      return isWorkedOn
+        ? "a worker builds it; abort ends that"
+        : "nobody works on it: run the replay again to go on, or abort it";
+    case "joined":
+      return verifiedTo !== undefined && sealedTo !== undefined
+        ? "it is verified and complete: run the replay again to swap it in, or abort it"
+        : "run the replay again to close its seam and swap it in, or abort it";
+    case "live":
+      return "readers see it";
+    case "soaking":
+      return "it was live before and is still written: rollback brings it back, retire removes it";
+    case "retiring":
+      return "its table is being removed; whoever runs the next replay finishes that";
+  }
+}
+
+/** For JSON: positions as text. */
+export function statusToJson({ generations, ...status }: ReplayStatus): Record<string, unknown> {
+  return {
+    ...status,
+    generations: generations.map(({ from, verifiedTo, sealedTo, ...generation }) => ({
+      ...generation,
+      from: formatPosition(from),
+      ...(verifiedTo === undefined ? {} : { verifiedTo: formatPosition(verifiedTo) }),
+      ...(sealedTo === undefined ? {} : { sealedTo: formatPosition(sealedTo) }),
+    })),
+  };
+}
