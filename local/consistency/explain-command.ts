@@ -1,5 +1,5 @@
 /** `tidemark explain`: the events that made a row, and whether the row that readers see is what they say. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
 import { type CheckContext, liveOf } from "../../engine/consistency/check.ts";
 import { describeDifference, jsonValue, rowText, toJson } from "../../engine/consistency/difference.ts";
 import {
@@ -10,10 +10,11 @@ import {
 } from "../../engine/consistency/explain.ts";
 import { judgeRow } from "../../engine/consistency/judge-row.ts";
 import type { PictureOutcome } from "../../engine/consistency/row-picture.ts";
-import { formatPosition, parsePosition, type Position } from "../../engine/event-store/position.ts";
+import { formatPosition, type Position } from "../../engine/event-store/position.ts";
 import { withDecisions } from "../../engine/quarantine/decisions.ts";
 import { versionsOf } from "../../projections/registry.ts";
 import { command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
+import { positionOption } from "../cli/position-option.ts";
 import { type Progress, showProgress } from "../cli/progress.ts";
 import { readRunningSystem } from "../system/running-system.ts";
 import { withStores } from "../system/system-stores.ts";
@@ -32,17 +33,10 @@ interface Explained {
 }
 
 export function explainCommand(): Command {
-  const until = new Option("--until <position>", "only events up to this one, COMMIT/PREPARE").argParser((text) => {
-    try {
-      return parsePosition(text);
-    } catch (error) {
-      throw new InvalidArgumentError(error instanceof Error ? error.message : "Give COMMIT/PREPARE.");
-    }
-  });
   return command("explain", "Lists the events that made a row, each with what it changed.")
     .argument("<view>", "the view")
     .argument("<key>", "the row: its partition, its sort key, or both as `partition / sort`")
-    .addOption(until)
+    .addOption(positionOption("until", "only events up to this one, COMMIT/PREPARE"))
     .addHelpText(
       "after",
       "\nExit code 0: explained, and the row is what its events say. 1: it is not, nobody can say, or there is no such row.",

@@ -1,10 +1,11 @@
 /** `tidemark replay`: rebuilds a view of a running system in the foreground, or undoes and cleans up after it. */
-import { Argument, type Command, InvalidArgumentError, Option } from "commander";
-import { parsePosition, type Position } from "../../engine/event-store/position.ts";
+import { Argument, type Command } from "commander";
+import type { Position } from "../../engine/event-store/position.ts";
 import { Replay } from "../../engine/replay/replay.ts";
 import { replayStatus } from "../../engine/replay/replay-status.ts";
 import { versionsOf } from "../../projections/registry.ts";
 import { CommandError, command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
+import { positionOption } from "../cli/position-option.ts";
 import { readRunningSystem } from "../system/running-system.ts";
 import { withStores } from "../system/system-stores.ts";
 import { runInForeground } from "./foreground-replay.ts";
@@ -18,16 +19,7 @@ const actions = ["run", "status", "abort", "rollback", "retire"] as const;
 type Action = (typeof actions)[number];
 
 export function replayCommand(): Command {
-  const from = new Option(
-    "--from <position>",
-    "leave out events before this one, COMMIT/PREPARE; 0/0 leaves out none",
-  ).argParser((text) => {
-    try {
-      return parsePosition(text);
-    } catch (error) {
-      throw new InvalidArgumentError(error instanceof Error ? error.message : "Give COMMIT/PREPARE.");
-    }
-  });
+  const from = positionOption("from", "leave out events before this one, COMMIT/PREPARE; 0/0 leaves out none");
   return (
     command("replay", "Rebuilds a view from the event log, verifies it and swaps it in while the system runs on.")
       .usage("[options] [action] <view>")
