@@ -59,6 +59,7 @@ describe("npm run bench", () => {
       "back-fill of order-summary over the slower of raw read and raw batch write",
       "append to visible row at 100/s over raw drain + empty invocation + one write",
       "append + query that has seen it over append + 2 empty invocations",
+      "append + query that has seen it over append + 2 empty invocations + the same reads and writes",
       "append + query that has seen it over append + queries until it is delivered",
     ];
     const backFills = names.filter((name) => name.startsWith("back-fill"));
