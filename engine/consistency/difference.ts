@@ -25,8 +25,8 @@ export type Difference =
     }
   /** Before an event that was given up: the stream waits there until it is redriven, or the event discarded. */
   | { readonly kind: "quarantined"; readonly stream: string; readonly revision: bigint; readonly lastError: string }
-  /** Of a stream that has no events. */
-  | { readonly kind: "guard-orphan"; readonly stream: string; readonly actual: Guard }
+  /** Of a stream that has no events, or not where its guard lies; `key` is that of the item. */
+  | { readonly kind: "guard-orphan"; readonly key: RowKey; readonly stream: string; readonly actual: Guard }
   /** An event that the projection cannot take: its stream is compared up to the event before. */
   | { readonly kind: "event-unreadable"; readonly stream: string; readonly revision: bigint; readonly message: string };
 

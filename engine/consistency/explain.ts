@@ -169,7 +169,7 @@ class MatchingRows {
       changes = changesOf(projection, event);
     } catch (error) {
       // What it would have changed nobody can say; that it is not to count, somebody did.
-      if (decision === undefined) this.#cannotRead(event, error);
+      if (decision === undefined && !this.#isBeforeOffset(event)) this.#cannotRead(event, error);
       return;
     }
     for (const [key, ofRow] of this.#matching(changes)) this.#explain(key, event, decision, ofRow);
@@ -213,8 +213,12 @@ class MatchingRows {
 
   #outcomeOf({ stream, position }: StoredEvent, decision: Decision | undefined): ExplainedEvent["outcome"] {
     if (decision !== undefined) return "discarded";
-    if (comparePositions(position, this.#options.generation.from) < 0) return "before-offset";
+    if (this.#isBeforeOffset({ position })) return "before-offset";
     return this.#unreadable.has(stream) ? "waiting" : "counted";
+  }
+
+  #isBeforeOffset({ position }: Pick<StoredEvent, "position">): boolean {
+    return comparePositions(position, this.#options.generation.from) < 0;
   }
 }
 

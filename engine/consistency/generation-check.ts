@@ -72,7 +72,7 @@ export class GenerationCheck {
   /** Items with a row, and in a view of one row a stream also those with a guard alone, by item text. */
   readonly #rows = new Map<string, Item>();
   /** Guards as scanned, by the text of the item that they sit in, each with a name to tell it by. */
-  readonly #guards = new Map<string, { readonly guard: Guard; readonly name: string }>();
+  readonly #guards = new Map<string, { readonly guard: Guard; readonly name: string; readonly key: RowKey }>();
   /** Guards that have come on since the scan, by item text. Apart from those above, which are the history's floors. */
   readonly #arrived = new Map<string, Guard>();
   readonly #differences: Difference[] = [];
@@ -142,7 +142,8 @@ export class GenerationCheck {
         const text = itemText(keyOfItem(item));
         const guard = guardOfItem(item);
         const stream = streamOfGuardItem(item);
-        if (guard !== undefined) this.#guards.set(text, { guard, name: stream ?? keyOfRowItem(item).partition });
+        const key = keyOfRowItem(item);
+        if (guard !== undefined) this.#guards.set(text, { guard, name: stream ?? key.partition, key });
         if (stream === undefined) this.#rows.set(text, item);
       }
     }
@@ -198,12 +199,12 @@ export class GenerationCheck {
       const actual = this.#guardIn(text);
       if (actual !== undefined) this.#checkGuard(stream, history, actual);
     }
-    for (const [text, { guard, name }] of this.#guards) {
-      if (!known.has(text)) this.#report({ kind: "guard-orphan", stream: name, actual: guard });
+    for (const [text, { guard, name, key }] of this.#guards) {
+      if (!known.has(text)) this.#report({ kind: "guard-orphan", key, stream: name, actual: guard });
     }
   }
 
-  #checkGuard(stream: string, { head, positions, tombstone }: StreamHistory, actual: Guard): void {
+  #checkGuard(stream: string, { head, applicable, positions, tombstone }: StreamHistory, actual: Guard): void {
     const position = positions.get(actual.revision);
     if (position !== undefined) {
       const expected = { revision: actual.revision, position };
@@ -214,7 +215,8 @@ export class GenerationCheck {
     // Where nothing but a tombstone is left, nobody can say how far the stream went.
     const isKnown = tombstone === undefined || head.revision >= 0n;
     if (isKnown && actual.revision > head.revision)
-      this.#report({ kind: "guard-ahead", stream, expected: head, actual });
+      // Not beyond an event that cannot be taken: it would count as applied when it can.
+      this.#report({ kind: "guard-ahead", stream, expected: applicable ?? head, actual });
   }
 
   /** An item is an exact picture: row and guard were read as one. A row that is gone took its guard with it. */
@@ -235,7 +237,8 @@ export class GenerationCheck {
   #compareOwned(itemKey: ItemKey, item: Item | undefined, stream: string | undefined, guard: bigint | undefined): void {
     const key = keyOfRowItem({ ...itemKey });
     const guards = new Map(stream === undefined || guard === undefined ? [] : [[stream, guard]]);
-    const expected = this.#history.rowAt(itemText(itemKey), guards);
+    const text = itemText(itemKey);
+    const expected = this.#history.rowAt(text, guards);
     if (expected.outcome === "unknown") {
       this.#leaveUndecided(key, expected.why);
       return;
@@ -244,22 +247,29 @@ export class GenerationCheck {
     const isHidden = Object.keys(actual).length === 0 && Object.keys(expected.attributes).length === 0;
     if (!isHidden) this.#compared += 1;
     const difference = rowDifference(key, expected.attributes, actual, isSameRow(expected.attributes, actual));
-    const isScavenged = stream !== undefined && this.#history.streams.get(stream)?.scavenged === true;
-    if (difference !== undefined) this.#reportRow(difference, key, isScavenged);
+    if (difference !== undefined)
+      this.#reportRow(
+        difference,
+        key,
+        this.#history.whyDoubtful(text, () => guard ?? -1n),
+      );
   }
 
   async #checkSharedRows(): Promise<void> {
     const keys = new Map<string, RowKey>();
     for (const [text, { key }] of this.#history.rows) keys.set(text, key);
     for (const [text, item] of this.#rows) keys.set(text, keyOfRowItem(item));
-    const isScavenged = [...this.#history.streams.values()].some(({ scavenged }) => scavenged);
+    const guardOf = (stream: string): bigint => this.#history.floorOf(stream);
     this.#compared = keys.size;
     const queue = (await this.#rowsNotAtRest(keys)).values();
     const work = async (): Promise<void> => {
       for (const key of queue) {
         const picture = await pictureOfRow(this.#context.dynamodb, this.#generation.table, this.#history, key);
         if (picture.outcome === "undecided") this.#leaveUndecided(key, picture.why);
-        else if (picture.outcome === "differs") this.#reportRow(picture.difference, key, isScavenged);
+        else if (picture.outcome === "differs") {
+          const why = this.#history.whyDoubtful(itemText(rowItemKey(key)), guardOf);
+          this.#reportRow(picture.difference, key, why);
+        }
       }
     };
     await Promise.all(Array.from({ length: picturesAtOnce }, work));
@@ -296,10 +306,10 @@ export class GenerationCheck {
     return this.#arrived.get(text) ?? this.#guards.get(text)?.guard;
   }
 
-  /** Where events are gone from the log, nobody can tell a wrong row from one that counts them. */
-  #reportRow(difference: Difference, key: RowKey, isScavenged: boolean): void {
-    if (isScavenged) this.#leaveUndecided(key, "it differs, but events that may have touched it were scavenged");
-    else this.#report(difference);
+  /** Where events are gone from the log, or cannot be read any more, nobody can tell a wrong row from one that counts them. */
+  #reportRow(difference: Difference, key: RowKey, doubtful: string | undefined): void {
+    if (doubtful === undefined) this.#report(difference);
+    else this.#leaveUndecided(key, `it differs, but ${doubtful}`);
   }
 
   #leaveUndecided(key: RowKey, why: string): void {

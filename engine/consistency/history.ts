@@ -67,6 +67,9 @@ export class History {
   readonly #options: HistoryOptions;
   #at: Position | undefined;
   #folding: Promise<void> = Promise.resolve();
+  /** Items in which guards of streams sit that have events. */
+  readonly #guardTexts = new Set<string>();
+  readonly #doubtful = new Set<string>();
   /** Events of the projection's streams. */
   events = 0;
   #read = 0;
@@ -125,6 +128,11 @@ export class History {
     return this.streams.get(stream)?.head.revision ?? -1n;
   }
 
+  /** Whether no guard can stand there: it is neither at an event, nor at the tombstone behind the last. */
+  isBeyond(stream: string, guard: bigint): boolean {
+    return guard > this.headOf(stream) && guard !== this.streams.get(stream)?.tombstone;
+  }
+
   /** The first event of each stream that touches the row after the given revisions; -1 where none is given. */
   touchesAfter(text: string, revisions: ReadonlyMap<string, bigint>): Map<string, bigint> {
     const first = new Map<string, bigint>();
@@ -134,9 +142,44 @@ export class History {
     return first;
   }
 
-  /** The stream that sets attributes of the row, where it was not folded below a floor. */
-  ownerOf(text: string): string | undefined {
-    return this.rows.get(text)?.later.find(({ change }) => setsOwned(change))?.stream;
+  /** The stream that has set attributes of the row at these guards, where it was not folded below a floor. */
+  ownerOf(text: string, guards: ReadonlyMap<string, bigint>): string | undefined {
+    const isLetIn = (stream: string, revision: bigint): boolean => revision <= (guards.get(stream) ?? -1n);
+    const later = this.rows.get(text)?.later ?? [];
+    return later.find(({ stream, revision, change }) => setsOwned(change) && isLetIn(stream, revision))?.stream;
+  }
+
+  /**
+   * Streams of which not every event is known, and which may have touched the row: where rows are shared, any row. What those
+   * events changed is missing from {@link rowAt}.
+   */
+  doubtfulOf(text: string): readonly string[] {
+    if (this.#options.projection.rows === "shared") return [...this.#doubtful];
+    return [...this.#doubtful].filter((name) => this.#guardText(name) === text);
+  }
+
+  /** Why nobody can tell the row from one that counts events which are not known; undefined when there are none. */
+  whyDoubtful(text: string, guardOf: (stream: string) => bigint): string | undefined {
+    for (const name of this.doubtfulOf(text)) {
+      const stream = this.streams.get(name);
+      const guard = guardOf(name);
+      if (stream === undefined || guard < 0n) continue;
+      if (stream.scavenged || stream.head.revision < 0n) return "events that may have touched it were scavenged";
+      if (stream.unreadable !== undefined && guard >= stream.unreadable.revision) {
+        return `event ${stream.unreadable.revision.toString()}@${name}, which it may count, cannot be applied`;
+      }
+    }
+    return undefined;
+  }
+
+  /** Whether the guard of a stream that has events sits in the item. */
+  isGuardOfAny(text: string): boolean {
+    return this.#guardTexts.has(text);
+  }
+
+  #guardText(stream: string): string | undefined {
+    const guardKey = this.streams.get(stream)?.guardKey;
+    return guardKey === undefined ? undefined : itemText(guardKey);
   }
 
   streamsOf(text: string): ReadonlySet<string> {
@@ -159,6 +202,8 @@ export class History {
     const { stream: name, revision, position } = event;
     let stream = this.streams.get(name);
     if (stream === undefined) this.streams.set(name, (stream = this.#newStream(event)));
+    if (isTombstone(event) ? stream.head.revision < 0n : revision !== stream.head.revision + 1n)
+      this.#doubtful.add(name);
     if (isTombstone(event)) {
       stream.tombstone = revision;
       stream.positions.set(revision, position);
@@ -175,6 +220,7 @@ export class History {
       stream.applicable = stream.head;
     } catch (error) {
       stream.unreadable = { revision, message: messageOf(error) };
+      this.#doubtful.add(name);
     }
   }
 
@@ -184,6 +230,7 @@ export class History {
     const head = { revision: -1n, position };
     try {
       const guardKey = guardKeyOf(projection, name);
+      this.#guardTexts.add(itemText(guardKey));
       return { ...empty, head, guardKey, floor: floorOf(name) };
     } catch (error) {
       const unreadable = { revision, message: messageOf(error) };

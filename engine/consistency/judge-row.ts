@@ -5,6 +5,7 @@ import type { Generation } from "../views/catalog.ts";
 import { guardOfItem, rowItemKey } from "../views/item.ts";
 import type { Projection, RowKey } from "../views/projection.ts";
 import { rowDifference } from "./difference.ts";
+import { guardKeyOf } from "../views/stream-keys.ts";
 import { History } from "./history.ts";
 import { isSameRow } from "./plain-row.ts";
 import { pictureOfRow, type PictureOutcome } from "./row-picture.ts";
@@ -25,7 +26,19 @@ export async function judgeRow(scope: RowScope, key: RowKey): Promise<PictureOut
   const history = new History({ eventStore, projection, generation, floorOf: () => -1n, only: new Set([text]) });
   if (projection.rows === "shared") {
     await history.catchUp();
-    return pictureOfRow(dynamodb, generation.table, history, key);
+    const picture = await pictureOfRow(dynamodb, generation.table, history, key);
+    if (picture.outcome !== "differs") return picture;
+    const keys = history.doubtfulOf(text).map((stream) => [stream, guardKeyOf(projection, stream)] as const);
+    const items = await getItems(
+      dynamodb,
+      generation.table,
+      keys.map(([, guardKey]) => guardKey),
+    );
+    const guards = new Map(
+      keys.map(([stream, guardKey]) => [stream, guardOfItem(items.get(itemText(guardKey)))?.revision ?? -1n]),
+    );
+    const why = history.whyDoubtful(text, (stream) => guards.get(stream) ?? -1n);
+    return why === undefined ? picture : { outcome: "undecided", why: `it differs, but ${why}` };
   }
   // The guard sits in the row, so one read is a picture; the events that it counts lie before a tail that is taken afterwards.
   const item = (await getItems(dynamodb, generation.table, [itemKey])).get(text);
@@ -35,5 +48,9 @@ export async function judgeRow(scope: RowScope, key: RowKey): Promise<PictureOut
   if (expected.outcome === "unknown") return { outcome: "undecided", why: expected.why };
   const actual = foundAttributes(item);
   const difference = rowDifference(key, expected.attributes, actual, isSameRow(expected.attributes, actual));
-  return difference === undefined ? { outcome: "agrees" } : { outcome: "differs", difference };
+  if (difference === undefined) return { outcome: "agrees" };
+  const why = history.whyDoubtful(text, () => guard);
+  return why === undefined
+    ? { outcome: "differs", difference }
+    : { outcome: "undecided", why: `it differs, but ${why}` };
 }

@@ -7,6 +7,7 @@
 import { type DynamoDBClient, PutItemCommand, UpdateItemCommand, DeleteItemCommand } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventStore } from "../event-store/event-store.ts";
+import { collect } from "../commands/load-by-snapshot.ts";
 import { withDecisions } from "../quarantine/decisions.ts";
 import { viewTarget } from "../quarantine/quarantine-record.ts";
 import type { Generation } from "../views/catalog.ts";
@@ -14,7 +15,6 @@ import { isNamed, translated } from "../views/dynamodb.ts";
 import type { Guard } from "../views/guard.ts";
 import {
   guardAttributes,
-  guardItemKey,
   guardNames,
   guardOfItem,
   type Item,
@@ -23,6 +23,7 @@ import {
   ownerName,
   quarantinedName,
   rowItemKey,
+  streamOfGuardItem,
   writesName,
   writesOfItem,
 } from "../views/item.ts";
@@ -49,6 +50,10 @@ export interface RepairScope extends Pick<LiveWriter, "waitBehind"> {
   readonly eventStore: EventStore;
   readonly projection: Projection;
   readonly generation: Pick<Generation, "table" | "from">;
+  /** Rows that the check could not decide: they may count events that their guards have not let in. */
+  readonly undecidedRows?: number;
+  /** Whether what was decided about events still is what `projection` knows; true unless given. */
+  readonly isDecidedSo?: () => Promise<boolean>;
 }
 
 /** What was done about a difference. */
@@ -89,7 +94,7 @@ const longestPauseMs = 40;
 export async function* repairLive(
   context: CheckContext,
   versions: readonly [Projection, ...Projection[]],
-  found: { readonly generation: string; readonly differences: readonly Difference[] },
+  found: { readonly generation: string; readonly differences: readonly Difference[]; readonly undecidedCount: number },
 ): AsyncGenerator<Repair, void> {
   const view = versions[0].name;
   const { generation, projection, decisions } = await liveOf(context, view, versions);
@@ -97,7 +102,10 @@ export async function* repairLive(
   const { dynamodb, eventStore, quarantine } = context;
   const target = viewTarget(view, generation.id);
   const waitBehind = (stream: string, revision: bigint) => quarantine.waitBehind(target, stream, revision);
-  const scope = { dynamodb, eventStore, generation, projection: withDecisions(projection, decisions), waitBehind };
+  const isDecidedSo = async (): Promise<boolean> => (await quarantine.decisions(view)).length === decisions.length;
+  const decided = withDecisions(projection, decisions);
+  const undecidedRows = found.undecidedCount;
+  const scope = { dynamodb, eventStore, generation, projection: decided, waitBehind, undecidedRows, isDecidedSo };
   yield* repair(scope, found.differences);
 }
 
@@ -125,7 +133,9 @@ export async function* repair(scope: RepairScope, differences: readonly Differen
         yield await repairGuard(scope, difference);
         break;
       case "guard-orphan":
-        yield await removeOrphan(scope, difference);
+        // In a row of one stream it goes with the row, which no event says should be there.
+        if (scope.projection.rows === "shared") yield await removeOrphan(scope, difference);
+        else rows.push({ key: difference.key, difference });
         break;
       case "quarantined":
         yield { what: "left", difference, why: "redrive it, or discard the event: it is no damage" };
@@ -135,8 +145,15 @@ export async function* repair(scope: RepairScope, differences: readonly Differen
         break;
     }
   }
-  yield* repairRows(scope, rows);
-  for (const difference of behind) yield await applyMissing(scope, difference);
+  for (const { stream, actual } of behind) if (actual === undefined) await removeDamagedGuard(scope, stream);
+  let isDecided = (scope.undecidedRows ?? 0) === 0;
+  for await (const repaired of repairRows(scope, rows)) {
+    if (repaired.what === "left") isDecided = false;
+    yield repaired;
+  }
+  const why = "rows that are not decided may count its events already: applied now, they could count twice";
+  for (const difference of behind)
+    yield isDecided ? await applyMissing(scope, difference) : { what: "left", difference, why };
 }
 
 async function repairGuard(
@@ -171,24 +188,47 @@ async function repairGuard(
 }
 
 async function removeOrphan(
-  { dynamodb, projection, generation }: RepairScope,
+  { dynamodb, generation }: RepairScope,
   difference: Extract<Difference, { kind: "guard-orphan" }>,
 ): Promise<Repair> {
-  const { stream, actual } = difference;
-  // In a row of one stream it goes with the row, which no event says should be there.
-  if (projection.rows !== "shared") return { what: "left", difference, why: "it goes with the row that it sits in" };
+  const { stream, key, actual } = difference;
+  const seen = {
+    TableName: generation.table,
+    Key: { ...rowItemKey(key) },
+    ConditionExpression: "#guard = :seen",
+    ExpressionAttributeValues: { ":seen": { N: actual.revision.toString() } },
+  };
   const gone = await conditionally(
+    streamOfGuardItem(seen.Key) === undefined
+      ? // It strayed into a row, which stays.
+        dynamodb.send(new UpdateItemCommand({ ...seen, ...withoutGuard }))
+      : dynamodb.send(new DeleteItemCommand({ ...seen, ExpressionAttributeNames: { "#guard": guardNames.revision } })),
+  );
+  return gone ? { what: "guard-repaired", stream, before: actual } : { what: "right-already", difference };
+}
+
+const withoutGuard = {
+  UpdateExpression: "REMOVE #guard, #commit, #prepare",
+  ExpressionAttributeNames: {
+    "#guard": guardNames.revision,
+    "#commit": guardNames.commit,
+    "#prepare": guardNames.prepare,
+  },
+};
+
+/** A guard that has lost a part counts as none wherever it is read, and yet keeps writes from making it anew. */
+async function removeDamagedGuard({ dynamodb, projection, generation }: RepairScope, stream: string): Promise<void> {
+  await conditionally(
     dynamodb.send(
-      new DeleteItemCommand({
+      new UpdateItemCommand({
         TableName: generation.table,
-        Key: { ...guardItemKey(stream) },
-        ConditionExpression: "#guard = :seen",
-        ExpressionAttributeNames: { "#guard": guardNames.revision },
-        ExpressionAttributeValues: { ":seen": { N: actual.revision.toString() } },
+        Key: { ...guardKeyOf(projection, stream) },
+        ConditionExpression:
+          "attribute_exists(#guard) AND (attribute_not_exists(#commit) OR attribute_not_exists(#prepare))",
+        ...withoutGuard,
       }),
     ),
   );
-  return gone ? { what: "guard-repaired", stream, before: actual } : { what: "right-already", difference };
 }
 
 async function* repairRows(
@@ -211,22 +251,29 @@ async function repairRow(scope: RepairScope, history: History, key: RowKey, diff
     if (tries > 0) await sleep(Math.random() * longestPauseMs);
     await history.catchUp();
     const item = (await getItems(dynamodb, table, [itemKey])).get(text);
-    const guards = await guardsOf(scope, history.streamsOf(text), item);
+    const guards = await guardsOf(scope, new Set([...history.streamsOf(text), ...history.doubtfulOf(text)]), item);
     // Every event that the row can count lies before a tail that is taken after it was read.
     await history.catchUp();
     if ([...history.streamsOf(text)].some((stream) => !guards.has(stream))) continue;
-    if ([...guards].some(([stream, guard]) => guard > history.headOf(stream))) {
+    if (scope.isDecidedSo !== undefined && !(await scope.isDecidedSo())) {
+      return { what: "left", difference, why: "an event was discarded meanwhile: repair again" };
+    }
+    const doubtful = history.whyDoubtful(text, (stream) => guards.get(stream) ?? -1n);
+    if (doubtful !== undefined) return { what: "left", difference, why: doubtful };
+    if ([...guards].some(([stream, guard]) => history.isBeyond(stream, guard))) {
       return { what: "left", difference, why: "the guard of one of its streams is beyond the last event" };
     }
     const expected = history.rowAt(text, guards);
     if (expected.outcome === "unknown") return { what: "left", difference, why: expected.why };
     const before = foundAttributes(item);
-    if (isSameRow(expected.attributes, before)) return { what: "right-already", difference };
+    const isOfNoStream = history.streamsOf(text).size === 0 && !history.isGuardOfAny(text);
+    const isOrphan = projection.rows !== "shared" && isOfNoStream && item !== undefined;
+    if (isSameRow(expected.attributes, before) && !isOrphan) return { what: "right-already", difference };
     const after = expected.attributes;
     const written =
       projection.rows === "shared"
-        ? await putSharedRow(scope, itemKey, item, after, history.ownerOf(text))
-        : await putOwnedRow(scope, itemKey, item, after, history.streamsOf(text).size === 0);
+        ? await putSharedRow(scope, itemKey, item, after, history.ownerOf(text, guards))
+        : await putOwnedRow(scope, itemKey, item, after, isOfNoStream);
     if (written) return { what: "row-repaired", key, before, after };
   }
   return { what: "left", difference, why: "it was written too often to be repaired" };
@@ -286,28 +333,39 @@ async function putOwnedRow(
   isOfNoStream: boolean,
 ): Promise<boolean> {
   const guard = guardOfItem(item);
+  const mark = item?.[quarantinedName];
+  // A stream may be given up without its guard being moved: its mark is to stay.
+  const isUnmoved = guard === undefined ? "attribute_not_exists(#guard)" : "#guard = :seen";
+  const isUnmarked = mark === undefined ? "attribute_not_exists(#mark)" : "#mark = :mark";
+  const values = {
+    ...(guard === undefined ? {} : { ":seen": { N: guard.revision.toString() } }),
+    ...(mark === undefined ? {} : { ":mark": mark }),
+  };
   const condition = {
     TableName: generation.table,
-    ConditionExpression: guard === undefined ? "attribute_not_exists(#guard)" : "#guard = :seen",
-    ExpressionAttributeNames: { "#guard": guardNames.revision },
-    ...(guard === undefined ? {} : { ExpressionAttributeValues: { ":seen": { N: guard.revision.toString() } } }),
+    ConditionExpression: `${isUnmoved} AND ${isUnmarked}`,
+    ExpressionAttributeNames: { "#guard": guardNames.revision, "#mark": quarantinedName },
+    ...(Object.keys(values).length === 0 ? {} : { ExpressionAttributeValues: values }),
   };
-  if (isOfNoStream || guard === undefined) {
+  if (isOfNoStream || (guard === undefined && mark === undefined)) {
     return conditionally(dynamodb.send(new DeleteItemCommand({ ...condition, Key: { ...key } })));
   }
-  const mark = item?.[quarantinedName];
-  const engine = { ...guardAttributes(guard), ...(mark === undefined ? {} : { [quarantinedName]: mark }) };
+  const engine = {
+    ...(guard === undefined ? {} : guardAttributes(guard)),
+    ...(mark === undefined ? {} : { [quarantinedName]: mark }),
+  };
   const whole: Item = { ...key, ...marshallRow(rowOf(attributes)), ...engine };
   return conditionally(dynamodb.send(new PutItemCommand({ ...condition, Item: whole })));
 }
 
-/** The stream's last event is handed over once more; what lies before it is found missing. */
+/** The last event that was found missing is handed over once more, from the log, for its stream may hide it; what lies before it is found missing too. */
 async function applyMissing(
   scope: RepairScope,
   difference: Extract<Difference, { kind: "guard-behind" }>,
 ): Promise<Repair> {
-  const last = await scope.eventStore.lastEvent(difference.stream);
-  if (last === undefined) return { what: "left", difference, why: "its last event is not in the store any more" };
+  const { stream, expected } = difference;
+  const [last] = await collect(scope.eventStore.readAll(expected.position, expected.position));
+  if (last?.stream !== stream) return { what: "left", difference, why: "its last event is not in the store any more" };
   const { applied, failures, waiting } = await applyEvents(scope, [last]);
   const [failure] = failures;
   if (failure !== undefined) {

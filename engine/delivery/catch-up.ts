@@ -24,10 +24,9 @@ export async function catchUp(
   const { stream, revision } = upTo;
   if (!versions.some((version) => readsStream(version, stream))) return { catchUp: "outside-view" };
   // The guard is not looked at first: who asks has just found it behind, and waits for every call that is made here.
-  const [event, entry] = await Promise.all([
-    eventAt(context.eventStore, stream, revision),
-    context.catalog.read(versions[0].name),
-  ]);
+  // The catalog is read after the event: what joins after that reading takes its tail when the event is there.
+  const event = await eventAt(context.eventStore, stream, revision);
+  const entry = await context.catalog.read(versions[0].name);
   const generation = liveGeneration(entry);
   const applied: CatchUpResponse = {
     catchUp: "applied",

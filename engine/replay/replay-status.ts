@@ -49,7 +49,10 @@ async function statusOf(
 }
 
 function nextOf({ role, blocked, verifiedTo, sealedTo }: Generation, isWorkedOn: boolean): string {
-  if (blocked !== undefined) return `it can no longer become live, because a write to it failed: ${blocked}`;
+  if (blocked !== undefined && role !== "retiring") {
+    const what = role === "soaking" ? "retire removes it" : "abort removes it, and so does the next replay";
+    return `it can no longer become live, because a write to it failed: ${blocked}; ${what}`;
+  }
   switch (role) {
     case "building":
       return isWorkedOn

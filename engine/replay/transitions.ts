@@ -112,7 +112,10 @@ export async function transit(
     const next = after(entry, versions, id, name, record);
     if (next === "done") return entry;
     try {
-      return await catalog.transition(entry, next, { transition: name, generation: id, by });
+      // Every projector that meets the failure blocks it: the history is not to fill up with them.
+      const isRepeated =
+        name === "block" && entry.generations.some((known) => known.id === id && known.blocked !== undefined);
+      return await catalog.transition(entry, next, isRepeated ? undefined : { transition: name, generation: id, by });
     } catch (error) {
       if (!(error instanceof CatalogConflictError) || conflicts >= maximumConflicts) throw error;
     }

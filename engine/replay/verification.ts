@@ -178,7 +178,7 @@ class FoundDifferences {
     const row = attributesOf(expected?.row);
     this.#add(rowDifference(keyOfRowItem({ ...key }), row, attributes, isSameRow(row, attributes)));
     const stream = expected?.stream ?? key.pk.S ?? "";
-    this.#add(guardDifference(stream, expected?.guard, guardOfItem(actual)));
+    this.#add(guardDifference(keyOfRowItem({ ...key }), stream, expected?.guard, guardOfItem(actual)));
   }
 
   throwIfAny(): void {
@@ -193,11 +193,12 @@ class FoundDifferences {
 }
 
 function guardDifference(
+  key: RowKey,
   stream: string,
   expected: Guard | undefined,
   actual: Guard | undefined,
 ): Difference | undefined {
-  if (expected === undefined) return actual === undefined ? undefined : { kind: "guard-orphan", stream, actual };
+  if (expected === undefined) return actual === undefined ? undefined : { kind: "guard-orphan", key, stream, actual };
   if (actual === undefined || actual.revision < expected.revision) {
     return { kind: "guard-behind", stream, expected, actual };
   }

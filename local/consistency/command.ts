@@ -38,7 +38,9 @@ async function check(view: string | undefined, { json, data, repair }: CheckComm
   });
   // With the store or DynamoDB down, no view can be checked, and each for that same reason: that is an error, not a finding.
   const [first] = outcomes;
-  if (first?.outcome === "failed" && outcomes.every(({ outcome }) => outcome === "failed")) throw first.error;
+  // After a repair it is none: what it has changed, and what it has found, is to be told.
+  const isOutage = outcomes.every(({ outcome, repairs }) => outcome === "failed" && repairs === undefined);
+  if (first?.outcome === "failed" && isOutage) throw first.error;
   const isClean = outcomes.every(({ outcome }) => outcome === "agrees");
   if (json === true) console.log(JSON.stringify({ agrees: isClean, views: outcomes.map(asJson) }));
   else for (const outcome of outcomes) print(outcome);
@@ -107,7 +109,8 @@ function print(outcome: Checked): void {
   const { view, repairs = [] } = outcome;
   for (const repaired of repairs) console.log(`${view}: ${describeRepair(repaired)}`);
   if (outcome.outcome === "failed") {
-    console.log(`${view}: could not be checked: ${messageOf(outcome.error)}`);
+    const what = outcome.repairs === undefined ? "checked" : "repaired, or checked afterwards";
+    console.log(`${view}: could not be ${what}: ${messageOf(outcome.error)}`);
     return;
   }
   const { rows, guards, events, differenceCount, differences, undecidedCount, undecided, scavengedStreams } =

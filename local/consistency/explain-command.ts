@@ -135,7 +135,7 @@ const text = (value: unknown): string => JSON.stringify(jsonValue(value));
 function verdict(live: PictureOutcome): string {
   switch (live.outcome) {
     case "agrees":
-      return "the row that readers see is what its events say";
+      return "the row that readers see is what those of its events say that have arrived in it";
     case "differs":
       return `the row that readers see is NOT what its events say: ${describeDifference(live.difference)}`;
     case "undecided":

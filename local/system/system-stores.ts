@@ -18,10 +18,19 @@ export async function withStores<Value>(
   try {
     const catalog = new Catalog(dynamodb, table);
     const quarantine = new Quarantine(dynamodb, quarantineTable(tablePrefix));
-    const by = `${userInfo().username} at ${hostname()}`;
+    const by = `${userName()} at ${hostname()}`;
     return await work({ by, dynamodb, eventStore, catalog, quarantine, catalogTable: table, tablePrefix });
   } finally {
     dynamodb.destroy();
     await eventStore.dispose();
+  }
+}
+
+/** In many containers a process runs as a user whom nobody has given a name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return process.env["USER"] ?? `user ${process.getuid?.() ?? "unknown"}`;
   }
 }

@@ -170,14 +170,14 @@ const definitionsIn = (database: DatabaseSync): string => {
   const columns = database
     .prepare(
       `SELECT t.name AS of, c.name, c.type, c."notnull", c.pk FROM sqlite_schema t, pragma_table_info(t.name) c
-       WHERE t.type = 'table' ORDER BY t.name, c.name`,
+       WHERE t.type = 'table' AND t.name NOT GLOB 'sqlite_stat*' ORDER BY t.name, c.name`,
     )
     .all();
   const indexed = database
     .prepare(
       `SELECT t.name AS of, i.name, i."unique", i.partial, c.seqno, c.name AS "column", c."desc", c.coll
        FROM sqlite_schema t, pragma_index_list(t.name) i, pragma_index_xinfo(i.name) c
-       WHERE t.type = 'table' ORDER BY t.name, i.name, c.seqno`,
+       WHERE t.type = 'table' AND t.name NOT GLOB 'sqlite_stat*' ORDER BY t.name, i.name, c.seqno`,
     )
     .all();
   return JSON.stringify([columns, indexed]);

@@ -6,7 +6,7 @@ import { EventStore } from "../../../engine/event-store/event-store.ts";
 import { formatPosition } from "../../../engine/event-store/position.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
 import { deleteGenerationTable } from "../../../engine/views/generation-table.ts";
-import { guardAttributes, guardItemKey, rowItemKey } from "../../../engine/views/item.ts";
+import { keyOfRowItem, guardAttributes, guardItemKey, rowItemKey } from "../../../engine/views/item.ts";
 import type { RowKey } from "../../../engine/views/projection.ts";
 import { rejection } from "../../local/eventstoredb/event-store-for-test.ts";
 import { useStores } from "./stores-for-views.ts";
@@ -167,6 +167,7 @@ describe.each(kinds)("a check of a view of rows that are %s", (kind) => {
     await view.put(view.guardKey("w3"), guardAttributes(actual));
     await expectDifferences(view, {
       kind: "guard-orphan",
+      key: keyOfRowItem({ ...view.guardKey("w3") }),
       stream: kind === "shared" ? view.streamOf("w3") : "w3",
       actual,
     });
@@ -179,6 +180,7 @@ describe.each(kinds)("a check of a view of rows that are %s", (kind) => {
     await view.put(stray, guardAttributes(actual));
     await expectDifferences(view, {
       kind: "guard-orphan",
+      key: keyOfRowItem({ ...stray }),
       stream: kind === "shared" ? "w1" : view.streamOf("w1"),
       actual,
     });

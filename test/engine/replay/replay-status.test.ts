@@ -2,6 +2,7 @@
 import { expect, it, vi } from "vitest";
 import { replayStatus, statusToJson } from "../../../engine/replay/replay-status.ts";
 import { showStatus } from "../../../local/replay/show-status.ts";
+import { transit } from "../../../engine/replay/transitions.ts";
 import { interceptedDynamoDB, kinds, startLiveView, startView } from "./replay-for-test.ts";
 
 const [kind] = kinds;
@@ -69,4 +70,25 @@ it("is shown in lines, and as JSON with positions as text", async () => {
   expect(lines.filter((line) => /^ {2}(?:live|soaking) /.test(line))).toHaveLength(2);
   expect(lines.some((line) => /swap of \S+ by ada at her desk$/.test(line))).toBe(true);
   expect(JSON.parse(lines.at(-1) ?? "")).toStrictEqual(statusToJson(status));
+});
+
+it("of a blocked generation that was put away: its table is being removed", async () => {
+  const view = await startLiveView(kind);
+  await view.replay().run();
+  const scope = { catalog: view.catalog, view: view.name, versions: view.versions };
+  const { id } = await view.generation("soaking");
+  await transit(scope, id, "block", { blocked: "a write failed" });
+  expect((await replayStatus(view, view.name)).generations[0]?.next).toContain("retire removes it");
+  await transit(scope, id, "retire");
+  expect((await replayStatus(view, view.name)).generations[0]?.next).toContain("its table is being removed");
+});
+
+it("many projectors that block one generation at once are one step of its history", async () => {
+  const view = await startLiveView(kind);
+  await view.replay().run();
+  const scope = { catalog: view.catalog, view: view.name, versions: view.versions };
+  const { id } = await view.generation("soaking");
+  for (let lane = 0; lane < 60; lane += 1) await transit(scope, id, "block", { blocked: "a write failed" });
+  const { history } = await replayStatus(view, view.name);
+  expect(history.map(({ transition }) => transition)).toContain("swap");
 });
