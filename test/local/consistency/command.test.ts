@@ -154,6 +154,17 @@ describe("tidemark check", () => {
     });
   });
 
+  it("checks quickly that what moved is there, and says up to where", async () => {
+    const { code, stdout } = await check("sales-by-month", "--quick");
+    expect({ code, stdout: stdout.replace(/\d+ events/, "N events").replace(/\d+\/\d+/, "WHERE") }).toStrictEqual({
+      code: 0,
+      stdout: "sales-by-month: has what moved (2 streams, N events of all views, up to WHERE)\n",
+    });
+    const again = await check("sales-by-month", "--quick", "--json");
+    expect(JSON.parse(again.stdout)).toMatchObject({ complete: true, views: [{ streams: 0, events: 0, behind: [] }] });
+    expect(await check("--quick", "--repair")).toMatchObject({ code: 2, stdout: "" });
+  });
+
   const explain = (...words: readonly string[]): Promise<Ended> => runTidemark("explain", ...words, "--data", data);
 
   it("explains a row by its events, and ends with 0 because it is what they say", async () => {
