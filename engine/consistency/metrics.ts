@@ -1,5 +1,6 @@
 import { embeddedMetrics } from "../metrics/embedded-metrics.ts";
 import type { ViewOutcome } from "./check-views.ts";
+import type { QuickCheckReport } from "./quick-check.ts";
 
 /** The metrics of one view's check. `FailedChecks` is 1 for a view that could not be checked, and then stands alone. */
 export function checkMetrics(deployment: string, outcome: ViewOutcome, timestampMs = Date.now()): string {
@@ -16,4 +17,17 @@ export function checkMetrics(deployment: string, outcome: ViewOutcome, timestamp
     ScavengedStreams: scavengedStreams,
   };
   return embeddedMetrics({ dimensions, counts, timestampMs });
+}
+
+/** The metrics of one view's quick check: streams that were forgotten and are applied, and those that are not. */
+export function quickCheckMetrics(
+  deployment: string,
+  { view, streams, healed, behind }: QuickCheckReport,
+  timestampMs = Date.now(),
+): string {
+  return embeddedMetrics({
+    dimensions: { Deployment: deployment, View: view },
+    counts: { StreamsMoved: streams, StreamsForgotten: healed.length, StreamsMissing: behind.length },
+    timestampMs,
+  });
 }

@@ -95,6 +95,7 @@ describe("the alarms", () => {
       "fire-deadlines",
       "lag",
       "process-order-to-cash",
+      "quick-check",
       "replay",
       "subscriber",
       "write-snapshots",
@@ -180,7 +181,14 @@ describe("the alarms", () => {
 
   it("look back over a whole interval of the schedule and a whole run, whose numbers arrive when it has ended", async () => {
     const intervals = await schedules();
-    expect([...intervals.keys()].sort()).toStrictEqual(["check", "fire-deadlines", "lag", "replay", "subscriber"]);
+    expect([...intervals.keys()].sort()).toStrictEqual([
+      "check",
+      "fire-deadlines",
+      "lag",
+      "quick-check",
+      "replay",
+      "subscriber",
+    ]);
     for (const { AlarmName, Dimensions, MetricName, Period, EvaluationPeriods } of alarms()) {
       const name = Dimensions[0]?.Value.replace("tidemark-dev-", "") ?? "";
       const interval = intervals.get(name);
@@ -258,6 +266,7 @@ describe("the alarms of a stage whose subscriber is a container and whose operat
     const rules = Object.values(template.Resources).filter(({ Type }) => Type === "AWS::Events::Rule");
     expect(rules.map(({ Properties }) => Properties["State"]).sort()).toStrictEqual([
       "DISABLED",
+      "ENABLED",
       "ENABLED",
       "ENABLED",
       "ENABLED",

@@ -116,6 +116,14 @@ const rights: Readonly<Record<string, readonly string[]>> = {
     ...readCatalog,
     ...on(table("quarantine"), "GetItem", "Query"),
   ],
+  "quick-check": [
+    ...eventStore,
+    ...on(table("*-v*"), "BatchGetItem"),
+    ...readCatalog,
+    ...on(table("catalog"), "PutItem"),
+    ...on(table("quarantine"), "Query"),
+    ...views.map((view) => invoking(`project-${view}`)),
+  ],
   lag: [...eventStore, ...on(table("*-v*"), "BatchGetItem"), ...readCatalog, ...on(table("quarantine"), "Query")],
 };
 

@@ -3,7 +3,6 @@
  * but by having the view's projector apply that stream now.
  */
 import { randomUUID } from "node:crypto";
-import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import { viewTarget } from "../../engine/quarantine/quarantine-record.ts";
 import { Quarantine, quarantineTable } from "../../engine/quarantine/quarantine.ts";
@@ -11,52 +10,10 @@ import { startOfAll } from "../../engine/event-store/position.ts";
 import { invoke, type TestAnswer } from "../engine/http/api-gateway.ts";
 import { OrderViews } from "./order-views.ts";
 import { line, order } from "./orders.ts";
-
-type Handler = (payload: unknown) => Promise<unknown>;
-
-/** The Invoke API before the projectors themselves. */
-class Projectors {
-  readonly invoked: string[] = [];
-  readonly handlers = new Map<string, Handler>();
-  readonly #server: Server;
-  /** What becomes of the next invocations; by default they run. */
-  behave: "runs" | "is not there" | "hangs" = "runs";
-
-  constructor() {
-    this.#server = createServer((request, response) => {
-      const name = /functions\/([^/]+)\/invocations/.exec(request.url ?? "")?.[1] ?? "";
-      this.invoked.push(name);
-      const chunks: Buffer[] = [];
-      request.on("data", (chunk: Buffer) => chunks.push(chunk));
-      request.on("end", () => {
-        if (this.behave === "hangs") return;
-        const handler = this.behave === "runs" ? this.handlers.get(name) : undefined;
-        if (handler === undefined) {
-          response.writeHead(404, { "x-amzn-errortype": "ResourceNotFoundException" }).end("{}");
-          return;
-        }
-        void handler(JSON.parse(Buffer.concat(chunks).toString())).then((answer) => {
-          response.end(JSON.stringify(answer));
-        });
-      });
-    });
-  }
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    const address = this.#server.address();
-    return `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
-  }
-
-  async stop(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#server.closeAllConnections();
-    await closed;
-  }
-}
+import { InvokedFunctions } from "./invoked-functions.ts";
 
 describe("read your writes", () => {
-  const projectors = new Projectors();
+  const projectors = new InvokedFunctions();
   let orders: OrderViews;
   let functions: Awaited<ReturnType<typeof loadFunctions>>;
 
