@@ -27,6 +27,8 @@ import { emptyFunction, type Servers } from "./servers.ts";
 import { compare, type Comparison, type Measured, type Subject, timed } from "./side-by-side.ts";
 
 const appendsPerSecond = 100;
+/** What is appended while a subscription is still connecting tells of that, and would be the slowest hundredth. */
+const connectingMs = 500;
 /** Of the appends one in so many is watched: to look for every row would be more work than to write it. */
 const watchedOneIn = 4;
 
@@ -57,6 +59,7 @@ function ours(connections: Connections, seconds: number): Subject {
       await makeLive(connections.dynamodb, orderSummary, view);
       const subscription = subscriptionOf(connections, view);
       const draining = drained(subscription, seconds * appendsPerSecond);
+      await sleep(connectingMs);
       return {
         run: () => appendAndWatch(connections, view.table, seconds, draining),
         clear: async () => {
@@ -81,6 +84,7 @@ function raw(connections: Connections, seconds: number): Subject {
       };
       const options = { client, group, bufferSize: bufferSize(view.settings), batchSize, lanes, write };
       const draining = drainRaw(options, seconds * appendsPerSecond);
+      await sleep(connectingMs);
       return {
         run: () => appendAndWatch(connections, view.table, seconds, draining),
         clear: () => putAway(connections, view),
