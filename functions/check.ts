@@ -2,27 +2,17 @@
  * Compares views with the events: by schedule every view, by hand also one, `{"view": "..."}`. Ends with an error when one is
  * not what its events say or could not be compared, so that Lambda's `Errors` metric, and the alarm on it, tell.
  */
-import * as z from "zod";
 import { checkViews, refuseDrift, type ViewOutcome } from "../engine/consistency/check-views.ts";
 import { describeDifference, rowText } from "../engine/consistency/difference.ts";
 import { checkMetrics } from "../engine/consistency/metrics.ts";
-import { versionsOf, viewNames } from "../projections/registry.ts";
+import { versionsOf } from "../projections/registry.ts";
 import { deploymentName } from "./deployment-name.ts";
 import { views } from "./dynamodb-connection.ts";
 import { eventStore } from "./event-store-connection.ts";
 import { functionLogger } from "./function-logger.ts";
+import { viewsToCheck } from "./views-to-check.ts";
 
 const log = functionLogger("check");
-
-const eventSchema = z.union([
-  z.object({ source: z.literal("aws.events") }).transform(() => ({ view: undefined })),
-  z.strictObject({ view: z.string().exactOptional() }),
-]);
-
-export class CheckEventError extends Error {
-  readonly code = "CHECK_EVENT_INVALID";
-  override readonly name = "CheckEventError";
-}
 
 interface CheckSummary {
   readonly views: readonly {
@@ -35,7 +25,7 @@ interface CheckSummary {
 
 /** Throws ViewsDriftedError after all views were checked; CheckEventError and UnknownViewError before any is. */
 export const handler = async (event: unknown): Promise<CheckSummary> => {
-  const toCheck = viewsOf(event).map((view) => ({ view, versions: versionsOf(view) }));
+  const toCheck = viewsToCheck(event).map((view) => ({ view, versions: versionsOf(view) }));
   const { dynamodb, catalog, quarantine, tablePrefix } = views();
   const deployment = deploymentName(tablePrefix);
   const outcomes: ViewOutcome[] = [];
@@ -48,12 +38,6 @@ export const handler = async (event: unknown): Promise<CheckSummary> => {
   refuseDrift(outcomes);
   return { views: outcomes.flatMap(summaryOf) };
 };
-
-function viewsOf(event: unknown): readonly string[] {
-  const parsed = eventSchema.safeParse(event ?? {});
-  if (!parsed.success) throw new CheckEventError('the event is not understood: send {} or {"view": "<name>"}');
-  return parsed.data.view === undefined ? viewNames : [parsed.data.view];
-}
 
 function summaryOf(outcome: ViewOutcome): CheckSummary["views"] {
   if (outcome.outcome === "failed") return [];

@@ -3,30 +3,20 @@
  * projectors apply what never arrived. By hand also for one view, `{"view": "..."}`. Ends with an error when something is still
  * missing or a view could not be looked at, after all others were, so that Lambda's `Errors` metric and the alarm on it tell.
  */
-import * as z from "zod";
 import { quickCheckMetrics } from "../engine/consistency/metrics.ts";
 import { quickCheck, type QuickCheckReport, type StreamBehind } from "../engine/consistency/quick-check.ts";
 import { askToCatchUp } from "../engine/delivery/function-invocation.ts";
 import type { StreamRevision } from "../engine/delivery/function-payload.ts";
 import { formatPosition } from "../engine/event-store/position.ts";
-import { versionsOf, viewNames } from "../projections/registry.ts";
+import { versionsOf } from "../projections/registry.ts";
 import { deploymentName } from "./deployment-name.ts";
 import { catalogTable, views } from "./dynamodb-connection.ts";
 import { eventStore } from "./event-store-connection.ts";
 import { functionLogger } from "./function-logger.ts";
 import { invocation } from "./lambda-connection.ts";
+import { viewsToCheck } from "./views-to-check.ts";
 
 const log = functionLogger("quick-check");
-
-const eventSchema = z.union([
-  z.object({ source: z.literal("aws.events") }).transform(() => ({ view: undefined })),
-  z.strictObject({ view: z.string().exactOptional() }),
-]);
-
-export class QuickCheckEventError extends Error {
-  readonly code = "CHECK_EVENT_INVALID";
-  override readonly name = "QuickCheckEventError";
-}
 
 /** Events are missing from at least one view, or it is not known. */
 export class EventsMissingError extends Error {
@@ -42,9 +32,9 @@ interface QuickCheckSummary {
 const healMs = 60_000;
 const streamsLogged = 20;
 
-/** Throws {@link EventsMissingError} after all views were looked at; QuickCheckEventError and UnknownViewError before any is. */
+/** Throws {@link EventsMissingError} after all views were looked at; CheckEventError and UnknownViewError before any is. */
 export const handler = async (event: unknown): Promise<QuickCheckSummary> => {
-  const asked = viewsOf(event).map((view) => ({ view, versions: versionsOf(view) }));
+  const asked = viewsToCheck(event).map((view) => ({ view, versions: versionsOf(view) }));
   const { dynamodb, catalog, quarantine, tablePrefix } = views();
   const stores = { dynamodb, catalog, quarantine, catalogTable: catalogTable(tablePrefix) };
   const context = { ...stores, eventStore: await eventStore() };
@@ -72,12 +62,6 @@ export const handler = async (event: unknown): Promise<QuickCheckSummary> => {
   if (missing.length > 0) throw new EventsMissingError(`${missing.join("; ")}: see the log and docs/consistency.md`);
   return { views: done.map(({ view, streams, healed }) => ({ view, streams, healed: healed.length })) };
 };
-
-function viewsOf(event: unknown): readonly string[] {
-  const parsed = eventSchema.safeParse(event ?? {});
-  if (!parsed.success) throw new QuickCheckEventError('the event is not understood: send {} or {"view": "<name>"}');
-  return parsed.data.view === undefined ? viewNames : [parsed.data.view];
-}
 
 function logReport({ view, generation, checkedTo, events, streams, healed, waiting, behind }: QuickCheckReport): void {
   const told = (all: readonly StreamBehind[]): string[] =>
