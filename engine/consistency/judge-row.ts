@@ -9,7 +9,7 @@ import { guardKeyOf } from "../views/stream-keys.ts";
 import { History } from "./history.ts";
 import { isSameRow } from "./plain-row.ts";
 import { pictureOfRow, type PictureOutcome } from "./row-picture.ts";
-import { foundAttributes, getItems, itemText } from "./table-items.ts";
+import { foundAttributes, getItems, itemText, readRevisions } from "./table-items.ts";
 
 export interface RowScope {
   readonly dynamodb: DynamoDBClient;
@@ -28,15 +28,8 @@ export async function judgeRow(scope: RowScope, key: RowKey): Promise<PictureOut
     await history.catchUp();
     const picture = await pictureOfRow(dynamodb, generation.table, history, key);
     if (picture.outcome !== "differs") return picture;
-    const keys = history.doubtfulOf(text).map((stream) => [stream, guardKeyOf(projection, stream)] as const);
-    const items = await getItems(
-      dynamodb,
-      generation.table,
-      keys.map(([, guardKey]) => guardKey),
-    );
-    const guards = new Map(
-      keys.map(([stream, guardKey]) => [stream, guardOfItem(items.get(itemText(guardKey)))?.revision ?? -1n]),
-    );
+    const keys = new Map(history.doubtfulOf(text).map((stream) => [stream, guardKeyOf(projection, stream)]));
+    const guards = await readRevisions(dynamodb, generation.table, keys);
     const why = history.whyDoubtful(text, (stream) => guards.get(stream) ?? -1n);
     return why === undefined ? picture : { outcome: "undecided", why: `it differs, but ${why}` };
   }

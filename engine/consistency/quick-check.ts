@@ -11,12 +11,12 @@ import { formatPosition, parsePosition, type Position } from "../event-store/pos
 import { isTombstone } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import { translated } from "../views/dynamodb.ts";
-import { guardOfItem } from "../views/item.ts";
+import type { ItemKey } from "../views/item.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
 import { possibleGuardKeyOf } from "../views/stream-keys.ts";
 import { type CheckContext, liveOf } from "./check.ts";
 import { roundsOfAll } from "./rounds-of-all.ts";
-import { getItems, itemText } from "./table-items.ts";
+import { readRevisions } from "./table-items.ts";
 
 export interface QuickCheckContext extends CheckContext {
   /** Keeps, beside the catalog, how far the last check has come. */
@@ -76,7 +76,7 @@ export async function quickCheck(
   // What a replay has verified, and closed the seam to, needs no second look.
   const from = (await readCheckedTo(place, generation.id)) ?? generation.sealedTo ?? generation.verifiedTo;
   const moved = new Map<string, bigint>();
-  const forgotten = new Map<string, StreamBehind>();
+  const notThere = new Set<string>();
   let events = 0;
   for await (const round of roundsOfAll(eventStore, from, tail, eventsAtOnce)) {
     const heads = new Map<string, bigint>();
@@ -85,11 +85,11 @@ export async function quickCheck(
       heads.set(event.stream, event.revision);
       moved.set(event.stream, event.revision);
     }
-    for (const behind of await behindAmong(scope, heads)) forgotten.set(behind.stream, behind);
+    for (const { stream } of await behindAmong(scope, heads)) notThere.add(stream);
     events += round.length;
     onEvents?.(events, round.at(-1)?.position ?? tail, tail);
   }
-  const wanted = new Map([...forgotten.keys()].map((stream) => [stream, moved.get(stream) ?? -1n]));
+  const wanted = new Map([...notThere].map((stream) => [stream, moved.get(stream) ?? -1n]));
   const late = await untilArrived(scope, wanted, waitForGuardsMs);
   const outcomes = await healAll(late, heal);
   const behind = outcomes.filter(({ outcome }) => outcome === "behind").map((each) => each.behind);
@@ -117,17 +117,14 @@ async function behindAmong(
   { dynamodb, projection, generation }: GuardScope,
   heads: ReadonlyMap<string, bigint>,
 ): Promise<StreamBehind[]> {
-  const keys = [...heads].flatMap(([stream, expected]) => {
+  const keys = new Map<string, ItemKey>();
+  for (const stream of heads.keys()) {
     const key = possibleGuardKeyOf(projection, stream);
-    return key === undefined ? [] : [{ stream, expected, key }];
-  });
-  const items = await getItems(
-    dynamodb,
-    generation.table,
-    keys.map(({ key }) => key),
-  );
-  return keys.flatMap(({ stream, expected, key }) => {
-    const actual = guardOfItem(items.get(itemText(key)))?.revision ?? -1n;
+    if (key !== undefined) keys.set(stream, key);
+  }
+  const seen = await readRevisions(dynamodb, generation.table, keys);
+  return [...seen].flatMap(([stream, actual]) => {
+    const expected = heads.get(stream) ?? -1n;
     return actual >= expected ? [] : [{ stream, expected, actual }];
   });
 }

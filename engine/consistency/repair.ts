@@ -43,7 +43,7 @@ import {
 } from "./difference.ts";
 import { History } from "./history.ts";
 import { isSameRow } from "./plain-row.ts";
-import { foundAttributes, getItems, itemText } from "./table-items.ts";
+import { foundAttributes, getItems, itemText, readRevisions } from "./table-items.ts";
 
 export interface RepairScope extends Pick<LiveWriter, "waitBehind"> {
   readonly dynamodb: DynamoDBClient;
@@ -285,16 +285,11 @@ async function guardsOf(
   streams: ReadonlySet<string>,
   item: Item | undefined,
 ): Promise<Map<string, bigint>> {
-  const keys = [...streams].map((stream) => [stream, guardKeyOf(projection, stream)] as const);
   if (projection.rows !== "shared") {
-    return new Map(keys.map(([stream]) => [stream, guardOfItem(item)?.revision ?? -1n]));
+    return new Map([...streams].map((stream) => [stream, guardOfItem(item)?.revision ?? -1n]));
   }
-  const items = await getItems(
-    dynamodb,
-    generation.table,
-    keys.map(([, key]) => key),
-  );
-  return new Map(keys.map(([stream, key]) => [stream, guardOfItem(items.get(itemText(key)))?.revision ?? -1n]));
+  const keys = new Map([...streams].map((stream) => [stream, guardKeyOf(projection, stream)]));
+  return readRevisions(dynamodb, generation.table, keys);
 }
 
 /** Every write of a shared row raises its counter: with the counter unmoved nothing has touched it. */

@@ -5,12 +5,12 @@
  */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
-import { guardItemKey, guardOfItem, type Item, rowItemKey, writesOfItem } from "../views/item.ts";
+import { guardItemKey, type Item, rowItemKey, writesOfItem } from "../views/item.ts";
 import type { RowKey } from "../views/projection.ts";
 import { type Difference, rowDifference } from "./difference.ts";
 import type { History } from "./history.ts";
 import { isSameRow } from "./plain-row.ts";
-import { foundAttributes, getItems, itemText } from "./table-items.ts";
+import { foundAttributes, getItems, itemText, readRevisions } from "./table-items.ts";
 
 export type PictureOutcome =
   | { readonly outcome: "agrees" }
@@ -37,12 +37,8 @@ export async function pictureOfRow(
   const rowKey = rowItemKey(key);
   const text = itemText(rowKey);
   const readRow = async (): Promise<Item | undefined> => (await getItems(dynamodb, table, [rowKey])).get(text);
-  const readGuards = async (streams: readonly string[]): Promise<Map<string, bigint>> => {
-    const items = await getItems(dynamodb, table, streams.map(guardItemKey));
-    return new Map(
-      streams.map((stream) => [stream, guardOfItem(items.get(itemText(guardItemKey(stream))))?.revision ?? -1n]),
-    );
-  };
+  const readGuards = (streams: readonly string[]): Promise<Map<string, bigint>> =>
+    readRevisions(dynamodb, table, new Map(streams.map((stream) => [stream, guardItemKey(stream)])));
   const guards = new Map<string, bigint>();
 
   for (let tries = 0; tries < maximumTries; tries += 1) {

@@ -2,7 +2,7 @@
 import { BatchGetItemCommand, type DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import { translated, ViewsUnavailableError } from "../views/dynamodb.ts";
-import { attributesOfItem, type Item, type ItemKey } from "../views/item.ts";
+import { attributesOfItem, guardOfItem, type Item, type ItemKey } from "../views/item.ts";
 import type { RowAttributes } from "../views/projection.ts";
 
 /** DynamoDB's limit on one batch of reads. */
@@ -62,6 +62,16 @@ export async function getItems(
   };
   await Promise.all(Array.from({ length: batchesAtOnce }, work));
   return found;
+}
+
+/** How far streams have been seen, by the guards under these keys; -1 where there is none. */
+export async function readRevisions(
+  dynamodb: DynamoDBClient,
+  table: string,
+  keys: ReadonlyMap<string, ItemKey>,
+): Promise<Map<string, bigint>> {
+  const items = await getItems(dynamodb, table, [...keys.values()]);
+  return new Map([...keys].map(([stream, key]) => [stream, guardOfItem(items.get(itemText(key)))?.revision ?? -1n]));
 }
 
 async function getBatch(dynamodb: DynamoDBClient, table: string, keys: readonly ItemKey[]): Promise<Item[]> {
