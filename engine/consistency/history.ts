@@ -202,8 +202,9 @@ export class History {
     const { stream: name, revision, position } = event;
     let stream = this.streams.get(name);
     if (stream === undefined) this.streams.set(name, (stream = this.#newStream(event)));
-    if (isTombstone(event) ? stream.head.revision < 0n : revision !== stream.head.revision + 1n)
-      this.#doubtful.add(name);
+    const isCutShort = isTombstone(event) ? stream.head.revision < 0n : revision !== stream.head.revision + 1n;
+    // Of one without a place for a guard no row can count anything.
+    if (isCutShort && stream.guardKey !== undefined) this.#doubtful.add(name);
     if (isTombstone(event)) {
       stream.tombstone = revision;
       stream.positions.set(revision, position);

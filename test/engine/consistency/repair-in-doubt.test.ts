@@ -281,3 +281,23 @@ it.each(["one-per-stream", "shared"] as const)(
     expect(await view.check()).toMatchObject({ differences: [], undecided: [] });
   },
 );
+
+it("a stream whose name no key can hold puts no row in doubt, scavenged or not", async () => {
+  const view = await stores.view("shared");
+  const endless = "x".repeat(2_100);
+  await view.append("w1", moved(5));
+  await view.append(endless, moved(1), moved(2));
+  await view.deliver((await view.events()).filter(({ stream }) => stream === view.streamOf("w1")));
+  await view.damageRow(purposeKey("food"), "amount", 999);
+  const eventStore = scavenged(({ stream, revision }) => stream === view.streamOf(endless) && revision === 0n);
+  const { dynamodb, projection } = view;
+  const judged = await judgeRow(
+    { dynamodb, eventStore, projection, generation: await view.live() },
+    purposeKey("food"),
+  );
+  expect(judged).toMatchObject({ outcome: "differs", difference: { expected: { amount: 5 } } });
+  const difference: Difference = { kind: "row-missing", key: purposeKey("food"), expected: {} };
+  expect(await repairOf(view, [difference], { eventStore })).toMatchObject([
+    { what: "row-repaired", after: { amount: 5 } },
+  ]);
+});
