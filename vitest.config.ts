@@ -1,14 +1,15 @@
 import { defineConfig } from "vitest/config";
 import { options } from "./vitest.options.ts";
 
-/** What mocks modules, sets the environment or replaces the clock needs a process of its own. */
-const alone = [
+/** What mocks modules, sets the environment or runs another test file needs a process of its own. */
+export const alone = [
   "test/bench/**",
   "test/deploy/**",
   "test/engine/commands/retry-policy.test.ts",
   "test/functions/**",
   "test/lint/**",
   "test/local/cli/**",
+  "test/local/eventstoredb/protocol-in-secure-mode.test.ts",
   "test/local/system/**",
   "test/simulation/**",
   "test/system/**",
