@@ -60,7 +60,7 @@ async function build(scope: BuildScope, generation: Generation, lease: Lease): P
   const { observer } = options;
   const { dynamodb, eventStore } = context;
   const settings = settingsOf(context);
-  const verification = new Verification(eventStore, projection, generation);
+  using verification = new Verification(eventStore, projection, generation);
   let events = 0;
   let written = 0;
   let verified: VerificationReport | undefined;

@@ -4,15 +4,14 @@
  */
 import { rowDifference, type Difference } from "../consistency/difference.ts";
 import { isSameRow } from "../consistency/plain-row.ts";
-import { foundAttributes, itemText, keyOfItem, scanItems } from "../consistency/table-items.ts";
+import { scanItems } from "../consistency/table-items.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions } from "../event-store/position.ts";
 import type { Generation } from "../views/catalog.ts";
-import { keyOfRowItem, rowItemKey, streamOfGuardItem } from "../views/item.ts";
-import type { Projection, RowAttributes, RowKey } from "../views/projection.ts";
+import type { Projection, RowKey } from "../views/projection.ts";
 import type { GuardWait } from "./late-streams.ts";
 import { judgeLiveRows } from "./live-rows.ts";
-import { differencesListed, type Verification } from "./verification.ts";
+import { differencesListed, type RowBeside, type Verification } from "./verification.ts";
 
 export type LiveDifference =
   /**
@@ -48,77 +47,72 @@ export interface LiveComparisonOptions extends Omit<GuardWait, "table"> {
   readonly live: Generation;
 }
 
-interface Candidate {
-  readonly key: RowKey;
-  readonly inShadow: RowAttributes;
-  readonly inLive: RowAttributes;
-}
+/** Rows that are judged in one go: the streams that touch them are followed in memory, so there must be an end to them. */
+const rowsAtOnce = 20_000;
 
 export async function compareWithLive(
   options: LiveComparisonOptions,
   verification: Verification,
 ): Promise<LiveComparison> {
-  const { shadow, live } = options;
-  const { candidates, same } = await candidatesOf(options, verification);
-  const why =
-    shadow.version !== live.version
-      ? "new-definition"
-      : comparePositions(shadow.from, live.from) !== 0
-        ? "other-offset"
-        : undefined;
-  const found =
-    why === undefined
-      ? await judgeLiveRows(
-          options,
-          candidates.map(({ key }) => key),
-        )
-      : candidates.map((candidate) => asIntended(candidate, why));
-  const differences = found.filter((difference) => difference !== undefined);
-  const count = (explanation: LiveDifference["explanation"]): number =>
-    differences.filter((difference) => difference.explanation === explanation).length;
-  return {
-    same: same + found.length - differences.length,
-    damaged: count("damage-in-live"),
-    behind: count("behind-in-live"),
-    changed: count("new-definition"),
-    otherOffset: count("other-offset"),
-    undecided: count("undecided"),
-    differences: differences.slice(0, differencesListed),
-  };
-}
-
-/** Rows that are not the same at first sight: different, or moving. */
-async function candidatesOf(
-  { dynamodb, live, mayGoOn }: LiveComparisonOptions,
-  verification: Verification,
-): Promise<{ candidates: Candidate[]; same: number }> {
-  const inLive = new Map<string, { readonly key: RowKey; readonly attributes: RowAttributes }>();
-  for await (const items of scanItems(dynamodb, live.table)) {
+  const { dynamodb, live, mayGoOn } = options;
+  const intention = intentionOf(options);
+  const tally = new Tally();
+  /** Rows that are not the same at first sight: different, or moving. */
+  let candidates: RowKey[] = [];
+  for await (const rows of verification.rowsBeside(scanItems(dynamodb, live.table))) {
     mayGoOn();
-    for (const item of items) {
-      if (streamOfGuardItem(item) !== undefined) continue;
-      const attributes = foundAttributes(item);
-      if (Object.keys(attributes).length === 0) continue;
-      inLive.set(itemText(keyOfItem(item)), { key: keyOfRowItem(item), attributes });
+    for (const row of rows) {
+      if (isSameRow(row.expected, row.actual)) tally.add(undefined);
+      else if (intention !== undefined) tally.add(asIntended(row, intention));
+      else candidates.push(row.key);
     }
+    if (candidates.length < rowsAtOnce) continue;
+    for (const difference of await judgeLiveRows(options, candidates)) tally.add(difference);
+    candidates = [];
   }
-  const candidates: Candidate[] = [];
-  let same = 0;
-  for (const { key, attributes } of verification.rows()) {
-    const text = itemText(rowItemKey(key));
-    const actual = inLive.get(text)?.attributes ?? {};
-    inLive.delete(text);
-    if (isSameRow(attributes, actual)) same += 1;
-    else candidates.push({ key, inShadow: attributes, inLive: actual });
-  }
-  for (const { key, attributes } of inLive.values()) candidates.push({ key, inShadow: {}, inLive: attributes });
-  return { candidates, same };
+  for (const difference of await judgeLiveRows(options, candidates)) tally.add(difference);
+  return tally.comparison();
 }
 
-function asIntended(
-  { key, inShadow, inLive }: Candidate,
-  explanation: "new-definition" | "other-offset",
-): LiveDifference | undefined {
-  const difference = rowDifference(key, inShadow, inLive, false);
+type Intention = "new-definition" | "other-offset";
+
+/** Why the generations may differ without anything being wrong. */
+function intentionOf({ shadow, live }: LiveComparisonOptions): Intention | undefined {
+  if (shadow.version !== live.version) return "new-definition";
+  return comparePositions(shadow.from, live.from) === 0 ? undefined : "other-offset";
+}
+
+function asIntended({ key, expected, actual }: RowBeside, explanation: Intention): LiveDifference | undefined {
+  const difference = rowDifference(key, expected, actual, false);
   return difference === undefined ? undefined : { explanation, difference };
+}
+
+/** Counts all rows, and keeps the first of those that are not the same. */
+class Tally {
+  readonly #differences: LiveDifference[] = [];
+  readonly #counts = {
+    same: 0,
+    "damage-in-live": 0,
+    "behind-in-live": 0,
+    "new-definition": 0,
+    "other-offset": 0,
+    undecided: 0,
+  };
+
+  add(difference: LiveDifference | undefined): void {
+    this.#counts[difference?.explanation ?? "same"] += 1;
+    if (difference !== undefined && this.#differences.length < differencesListed) this.#differences.push(difference);
+  }
+
+  comparison(): LiveComparison {
+    return {
+      same: this.#counts.same,
+      damaged: this.#counts["damage-in-live"],
+      behind: this.#counts["behind-in-live"],
+      changed: this.#counts["new-definition"],
+      otherOffset: this.#counts["other-offset"],
+      undecided: this.#counts.undecided,
+      differences: this.#differences,
+    };
+  }
 }

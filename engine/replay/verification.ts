@@ -1,11 +1,12 @@
 /**
  * Proof that a shadow generation is what the log says, made while nobody writes it: the log is read a second time, from its
  * start, and folded by other code than the back-fill's (`plain-row.ts`), without cache and checkpoint; then every item of
- * the table is compared, rows and guards. What is expected is kept in memory, so memory grows with the view.
+ * the table is compared, rows and guards. What is expected is kept on disk, so memory does not grow with the view.
  */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { setImmediate as turn } from "node:timers/promises";
 import { type Difference, describeDifference, rowDifference } from "../consistency/difference.ts";
-import { attributesOf, changeRow, isSameRow, type PlainRow } from "../consistency/plain-row.ts";
+import { attributesOf, changeRow, isSameRow } from "../consistency/plain-row.ts";
 import { roundsOfAll } from "../consistency/rounds-of-all.ts";
 import { foundAttributes, getItems, itemText, keyOfItem, scanItems } from "../consistency/table-items.ts";
 import type { EventStore } from "../event-store/event-store.ts";
@@ -13,30 +14,25 @@ import { comparePositions, type Position } from "../event-store/position.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import type { Guard } from "../views/guard.ts";
-import { guardOfItem, type Item, type ItemKey, keyOfRowItem, rowItemKey } from "../views/item.ts";
+import { guardOfItem, type Item, type ItemKey, keyOfRowItem, rowItemKey, streamOfGuardItem } from "../views/item.ts";
 import { type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
 import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
+import { type ExpectedCounts, type ExpectedItem, ExpectedItems } from "./expected-items.ts";
 
-const keysAtOnce = 1_000;
+const eventsAtOnce = 1_000;
 
 /** Differences that are listed; all are counted. */
 export const differencesListed = 100;
 
-/** What the log says an item holds. */
-interface ExpectedItem {
-  readonly key: ItemKey;
-  readonly row: PlainRow;
-  /** The stream whose guard sits in it, and that guard. */
-  stream?: string;
-  guard?: Guard;
-}
+/** `scavengedStreams` are those of which the log no longer holds every event: nobody can say what the missing ones changed. */
+export type VerificationReport = ExpectedCounts;
 
-export interface VerificationReport {
-  readonly rows: number;
-  readonly guards: number;
-  /** Streams of which the log no longer holds every event: nobody can say what the missing ones changed. */
-  readonly scavengedStreams: number;
+/** A row as the log says it, and as another table holds it; without attributes where it is not there. */
+export interface RowBeside {
+  readonly key: RowKey;
+  readonly expected: RowAttributes;
+  readonly actual: RowAttributes;
 }
 
 export class VerificationFailedError extends Error {
@@ -54,13 +50,12 @@ export class VerificationFailedError extends Error {
   }
 }
 
+/** To be closed in the end, or held by `using`. */
 export class Verification {
   readonly #eventStore: EventStore;
   readonly #projection: Projection;
   readonly #from: Position;
-  readonly #expected = new Map<string, ExpectedItem>();
-  readonly #revisions = new Map<string, bigint>();
-  readonly #scavenged = new Set<string>();
+  readonly #expected = new ExpectedItems();
   #at: Position | undefined;
 
   constructor(eventStore: EventStore, projection: Projection, { from }: Pick<Generation, "from">) {
@@ -69,21 +64,47 @@ export class Verification {
     this.#from = from;
   }
 
-  /** Extends what is expected up to `target`, included. Returns the keys of the items that moved. */
-  async foldTo(target: Position, onEvents: (events: number, at: Position) => void): Promise<readonly ItemKey[]> {
-    const moved = new Map<string, ItemKey>();
+  /** Extends what is expected up to `target`, included. Returns the keys of the items that moved, page by page. */
+  async foldTo(
+    target: Position,
+    onEvents: (events: number, at: Position) => void,
+  ): Promise<Iterable<readonly ItemKey[]>> {
+    this.beginFold();
     let events = 0;
-    for await (const round of roundsOfAll(this.#eventStore, this.#at, target, 1_000)) {
-      for (const event of round) {
-        if (readsStream(this.#projection, event.stream) && !isTombstone(event)) {
-          for (const item of this.#fold(event)) moved.set(itemText(item.key), item.key);
-        }
-      }
+    for await (const round of roundsOfAll(this.#eventStore, this.#at, target, eventsAtOnce)) {
+      this.fold(round);
       events += round.length;
       onEvents(events, round.at(-1)?.position ?? target);
+      // Lets the lease be renewed when all that is read is in memory already.
+      await turn();
     }
+    return this.finishAt(target);
+  }
+
+  /** Where {@link foldTo} would go on reading: after this. For a reader of `$all` that feeds several verifications. */
+  get at(): Position | undefined {
+    return this.#at;
+  }
+
+  /** What is folded from here on is what {@link finishAt} gives as moved. */
+  beginFold(): void {
+    this.#expected.beginFold();
+  }
+
+  /** Folds events of `$all`, those that come after the last ones, whatever streams they are of. */
+  fold(round: readonly StoredEvent[]): void {
+    this.#expected.change((item) => {
+      for (const event of round) {
+        if (readsStream(this.#projection, event.stream) && !isTombstone(event)) this.#fold(event, item);
+      }
+    });
+    this.#at = round.at(-1)?.position ?? this.#at;
+  }
+
+  /** After everything up to `target` was folded. Returns the keys of the items that moved, page by page. */
+  finishAt(target: Position): Iterable<readonly ItemKey[]> {
     this.#at = target;
-    return [...moved.values()];
+    return this.#expected.moved();
   }
 
   /**
@@ -92,74 +113,78 @@ export class Verification {
    */
   async compareAll(dynamodb: DynamoDBClient, table: string, mayGoOn: () => void): Promise<VerificationReport> {
     const found = new FoundDifferences(table);
-    const seen = new Set<string>();
+    this.#expected.beginWalk();
     for await (const items of scanItems(dynamodb, table)) {
       mayGoOn();
-      for (const item of items) {
-        const text = itemText(keyOfItem(item));
-        seen.add(text);
-        found.compare(this.#expected.get(text), item);
-      }
+      const expected = this.#expected.meet(items.map(keyOfItem));
+      for (const [index, item] of items.entries()) found.compare(expected[index], item);
     }
-    let rows = 0;
-    for (const [text, expected] of this.#expected) {
-      if (expected.row.size > 0) rows += 1;
-      if (!seen.has(text)) found.compare(expected, undefined);
+    for (const missing of this.#expected.unmet()) {
+      mayGoOn();
+      for (const expected of missing) found.compare(expected, undefined);
     }
     found.throwIfAny();
-    return { rows, guards: this.#revisions.size, scavengedStreams: this.#scavenged.size };
+    return this.#expected.counts();
   }
 
   /** Compares only items that moved since the last comparison. Throws {@link VerificationFailedError}. */
   async compareMoved(
     dynamodb: DynamoDBClient,
     table: string,
-    keys: readonly ItemKey[],
+    moved: Iterable<readonly ItemKey[]>,
     mayGoOn: () => void,
   ): Promise<void> {
     const found = new FoundDifferences(table);
-    for (let start = 0; start < keys.length; start += keysAtOnce) {
+    for (const keys of moved) {
       mayGoOn();
-      const some = keys.slice(start, start + keysAtOnce);
-      const items = await getItems(dynamodb, table, some);
-      for (const text of some.map(itemText)) found.compare(this.#expected.get(text), items.get(text));
+      const items = await getItems(dynamodb, table, keys);
+      for (const key of keys) found.compare(this.#expected.find(key), items.get(itemText(key)));
     }
     found.throwIfAny();
   }
 
-  /** The rows that a reader sees, as the log says. */
-  *rows(): Generator<{ readonly key: RowKey; readonly attributes: RowAttributes }, void> {
-    for (const { key, row } of this.#expected.values()) {
-      if (row.size > 0) yield { key: keyOfRowItem({ ...key }), attributes: attributesOf(row) };
+  /** The rows of another table, page by page, beside those that the log says; at last those that only the log says. */
+  async *rowsBeside(pages: AsyncIterable<readonly Item[]>): AsyncGenerator<readonly RowBeside[], void> {
+    this.#expected.beginWalk();
+    for await (const page of pages) {
+      const items = page.filter((item) => streamOfGuardItem(item) === undefined);
+      const expected = this.#expected.meet(items.map(keyOfItem));
+      yield items.map((item, index) => rowBeside(expected[index], item)).filter(isRow);
+    }
+    for (const missing of this.#expected.unmet()) {
+      yield missing.map((expected) => rowBeside(expected, undefined)).filter(isRow);
     }
   }
 
-  /** Folds one event; returns the items that it touched. */
-  #fold(event: StoredEvent): ExpectedItem[] {
+  /** Removes what is kept on disk. */
+  close(): void {
+    this.#expected.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #fold(event: StoredEvent, item: (key: ItemKey) => ExpectedItem): void {
     const { stream, revision, position } = event;
-    if (revision !== (this.#revisions.get(stream) ?? -1n) + 1n) this.#scavenged.add(stream);
-    this.#revisions.set(stream, revision);
-    const touched: ExpectedItem[] = [];
     if (comparePositions(position, this.#from) >= 0) {
-      for (const { key, change } of changesOf(this.#projection, event)) {
-        const item = this.#item(rowItemKey(key));
-        changeRow(item.row, change);
-        touched.push(item);
-      }
+      for (const { key, change } of changesOf(this.#projection, event)) changeRow(item(rowItemKey(key)).row, change);
     }
-    const guarded = this.#item(guardKeyOf(this.#projection, stream));
+    const guarded = item(guardKeyOf(this.#projection, stream));
+    if (revision !== (guarded.guard?.revision ?? -1n) + 1n) guarded.isScavenged = true;
     guarded.stream = stream;
     guarded.guard = { revision, position };
-    touched.push(guarded);
-    return touched;
   }
+}
 
-  #item(key: ItemKey): ExpectedItem {
-    const text = itemText(key);
-    let item = this.#expected.get(text);
-    if (item === undefined) this.#expected.set(text, (item = { key, row: new Map() }));
-    return item;
-  }
+function rowBeside(expected: ExpectedItem | undefined, actual: Item | undefined): RowBeside {
+  const key = keyOfRowItem({ ...(expected?.key ?? keyOfItem(actual ?? {})) });
+  return { key, expected: attributesOf(expected?.row), actual: foundAttributes(actual) };
+}
+
+/** Whether a reader sees it on either side. */
+function isRow({ expected, actual }: RowBeside): boolean {
+  return Object.keys(expected).length > 0 || Object.keys(actual).length > 0;
 }
 
 /** Collects differences up to a bound, and counts them all. */

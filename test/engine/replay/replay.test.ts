@@ -563,11 +563,11 @@ describe("damage", () => {
       otherOffset: 0,
       undecided: 0,
       differences: [
+        { explanation: "damage-in-live", difference: { kind: "row-unexpected", key, actual: { sum: 1 } } },
         {
           explanation: "damage-in-live",
           difference: { kind: "row-missing", key: lonely, expected: { sum: 3, events: 1 } },
         },
-        { explanation: "damage-in-live", difference: { kind: "row-unexpected", key, actual: { sum: 1 } } },
       ],
     });
   });
