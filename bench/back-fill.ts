@@ -8,7 +8,7 @@ import { EventStoreDBClient } from "@eventstore/db-client";
 import { scanItems } from "../engine/consistency/table-items.ts";
 import { EventStore } from "../engine/event-store/event-store.ts";
 import { startOfAll } from "../engine/event-store/position.ts";
-import { backFill } from "../engine/replay/back-fill.ts";
+import { BackFill, backFillTogether } from "../engine/replay/back-fill.ts";
 import { Lease } from "../engine/replay/lease.ts";
 import { defaultReplaySettings } from "../engine/replay/replay-context.ts";
 import { connectDynamoDB } from "../engine/views/dynamodb.ts";
@@ -74,14 +74,16 @@ async function prepareBackFill(
   if (!(lease instanceof Lease)) throw new Error("a generation of this run is leased to somebody else");
   const target = await store.tail();
   const generation = { table, from: startOfAll };
-  const options = { dynamodb, eventStore: store, projection, generation, lease, settings: defaultReplaySettings };
-  const onEvents = (): void => lease.assertHeld();
+  const settings = defaultReplaySettings;
+  const part = new BackFill({ dynamodb, projection, generation, lease, settings });
+  const pass = { eventStore: store, settings, onRound: () => lease.assertHeld() };
   return {
     table,
     run: () =>
       timed(async () => {
-        const { relevant } = await backFill({ ...options, onEvents }, target);
-        return counted(relevant, log);
+        const { failed } = await backFillTogether([part], target, pass);
+        for (const { error } of failed) throw error;
+        return counted(part.relevant, log);
       }),
     clear: async () => {
       await lease.release();

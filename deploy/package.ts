@@ -8,6 +8,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CommandError, exitCodes, reportingErrors } from "../local/cli/command-error.ts";
+import { requirePinnedProjections } from "./projection-fingerprints.ts";
 import { requireCurrentFingerprints } from "./reducer-fingerprints.ts";
 
 interface Options {
@@ -44,6 +45,7 @@ async function packageService({ stage, output, json }: Options): Promise<void> {
   const directory = resolve(project, output);
   await requireReplaceable(directory);
   await requireCurrentFingerprints();
+  await requirePinnedProjections();
   const code = await serverlessPackage(stage, directory);
   if (code !== 0) throw new CommandError("PACKAGING_FAILED", `packaging failed with ${code}: see what it said above`);
   print(await sizes(directory), json === true);

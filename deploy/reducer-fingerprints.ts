@@ -7,13 +7,12 @@
  *
  * They stand in a file that is committed, because every deployed function must agree on them.
  */
-import { build } from "esbuild";
-import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { CommandError } from "../local/cli/command-error.ts";
+import { bundledCode, fingerprintOf } from "./bundled-code.ts";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 
@@ -47,10 +46,11 @@ const reducers: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 export async function fingerprintsText(directory = project): Promise<string> {
   const versionOf = await lockedVersions(directory);
   const fingerprints = await Promise.all(
-    Object.entries(reducers).map(async ([category, parts]) => [
-      category,
-      await fingerprint(directory, parts, versionOf),
-    ]),
+    Object.entries(reducers).map(async ([category, parts]) => {
+      const { code, packages } = await bundledCode(directory, parts);
+      const versions = packages.map((name) => `${name}@${versionOf(name)}`);
+      return [category, fingerprintOf(versions.join("\n"), code)];
+    }),
   );
   return `${JSON.stringify(Object.fromEntries(fingerprints), null, 2)}\n`;
 }
@@ -64,37 +64,6 @@ export async function requireCurrentFingerprints(directory = project): Promise<v
 
 export async function writeFingerprints(directory = project): Promise<void> {
   await writeFile(join(directory, fingerprintsFile), await fingerprintsText(directory));
-}
-
-/** Of the bundle without what the machine, the folder, comments or layout would put into it. */
-async function fingerprint(
-  directory: string,
-  parts: Readonly<Record<string, string>>,
-  versionOf: (name: string) => string,
-): Promise<string> {
-  const entry = Object.entries(parts).map(([name, file]) => `export { ${name} } from "./${file}";`);
-  const { outputFiles, metafile } = await build({
-    stdin: { contents: entry.join("\n"), resolveDir: directory, sourcefile: "reducer.ts" },
-    absWorkingDir: directory,
-    bundle: true,
-    packages: "external",
-    format: "esm",
-    platform: "neutral",
-    target: "esnext",
-    treeShaking: true,
-    minifyWhitespace: true,
-    charset: "utf8",
-    legalComments: "none",
-    tsconfigRaw: {},
-    write: false,
-    metafile: true,
-    logLevel: "silent",
-  });
-  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path));
-  const packages = [...new Set(imports)].sort().map((name) => `${name}@${versionOf(name)}`);
-  const hash = createHash("sha256").update(packages.join("\n"), "utf8");
-  for (const { contents } of outputFiles) hash.update(contents);
-  return hash.digest("hex").slice(0, 32);
 }
 
 const lockSchema = z.object({ packages: z.record(z.string(), z.object({ version: z.string().optional() })) });

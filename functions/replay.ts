@@ -9,7 +9,7 @@ import { parsePosition } from "../engine/event-store/position.ts";
 import { ReplayBusyError, ReplayInterruptedError, ReplayLostError } from "../engine/replay/errors.ts";
 import { Replay, type ReplayObserver } from "../engine/replay/replay.ts";
 import { replayStatus, statusToJson } from "../engine/replay/replay-status.ts";
-import { describeReport } from "../engine/replay/report.ts";
+import { describeReport } from "../engine/replay/run-report.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
 import { functionLogger } from "./function-logger.ts";
 import { replayContext } from "./replay-context.ts";

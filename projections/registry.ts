@@ -1,7 +1,8 @@
 /** The projections of this deployment: every version that a generation may still be written by. */
-import type { Projection } from "../engine/views/projection.ts";
+import { pinned, type Projection } from "../engine/views/projection.ts";
 import { customerAccount } from "./customer-account.ts";
 import { customerSummary } from "./customer-summary.ts";
+import fingerprints from "./fingerprints.json" with { type: "json" };
 import { invoiceSummary } from "./invoice-summary.ts";
 import { orderSummary } from "./order-summary.ts";
 import { orderToCash } from "./order-to-cash.ts";
@@ -12,7 +13,7 @@ import { shipmentSummary } from "./shipment-summary.ts";
 import { shipmentsToDispatch } from "./shipments-to-dispatch.ts";
 
 /** Versions of one view stand side by side as long as a generation made by them exists. */
-export const projections: readonly Projection[] = [
+export const projections: readonly Projection[] = pinned(fingerprints, [
   orderSummary,
   salesByMonth,
   customerSummary,
@@ -23,7 +24,7 @@ export const projections: readonly Projection[] = [
   customerAccount,
   ordersByCustomer,
   productSales,
-];
+]);
 
 export const viewNames: readonly string[] = [...new Set(projections.map(({ name }) => name))];
 

@@ -13,7 +13,7 @@ import type { RowChange } from "../views/row-write.ts";
 import { changesOf } from "../views/stream-write.ts";
 import { rowText } from "./difference.ts";
 import { attributesOf, changeRow, isSameRow, type PlainRow } from "./plain-row.ts";
-import { roundsOfAll } from "./rounds-of-all.ts";
+import { roundsOfAll } from "../event-store/rounds-of-all.ts";
 import { itemText } from "./table-items.ts";
 
 /** An attribute before and after an event; undefined where it was, or is, not there. */

@@ -14,7 +14,7 @@ import { type RowChange, setsOwned } from "../views/row-write.ts";
 import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
 import { attributesOf, changeRow, type PlainRow } from "./plain-row.ts";
-import { roundsOfAll } from "./rounds-of-all.ts";
+import { roundsOfAll } from "../event-store/rounds-of-all.ts";
 import { itemText } from "./table-items.ts";
 
 export interface StreamHistory {

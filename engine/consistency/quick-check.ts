@@ -15,7 +15,7 @@ import type { ItemKey } from "../views/item.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
 import { possibleGuardKeyOf } from "../views/stream-keys.ts";
 import { type CheckContext, liveOf } from "./check.ts";
-import { roundsOfAll } from "./rounds-of-all.ts";
+import { roundsOfAll } from "../event-store/rounds-of-all.ts";
 import { readRevisions } from "./table-items.ts";
 
 export interface QuickCheckContext extends CheckContext {

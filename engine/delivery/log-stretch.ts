@@ -1,5 +1,5 @@
 /** A stretch of `$all`: what it says of some categories' streams, without the events' data, and bounded. */
-import { roundsOfAll } from "../consistency/rounds-of-all.ts";
+import { roundsOfAll } from "../event-store/rounds-of-all.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions, type Position } from "../event-store/position.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";

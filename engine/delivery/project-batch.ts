@@ -13,7 +13,8 @@ import { type AttemptOutcome, failedInView, type GiveUpContext } from "../quaran
 import { errorText, type FailedAttempt, viewTarget } from "../quarantine/quarantine-record.ts";
 import { transit } from "../replay/transitions.ts";
 import { type Catalog, type CatalogEntry, type Generation, writtenGenerations } from "../views/catalog.ts";
-import { deployedVersion, VersionNotDeployedError } from "../views/deployed-version.ts";
+import { deployedVersion, VersionNotDeployedError, whyNotDeployed } from "../views/deployed-version.ts";
+import { isMadeBy } from "../views/pinned-projection.ts";
 import { isNamed, isTransient } from "../views/dynamodb.ts";
 import {
   type ApplyReport,
@@ -130,6 +131,7 @@ class Round {
     let inLive: ApplyReport | undefined;
     for (const generation of written) {
       if (generation.role === "live") inLive = await this.#applyTo(generation, events);
+      else if (!this.#isDeployed(generation)) await this.#pause(generation);
       else beside.push({ generation, failures: await this.#applyBeside(generation, events) });
     }
     const failures: StreamFailure[] = [];
@@ -199,11 +201,6 @@ class Round {
 
   /** Where its table alone is throttled, a few tries may be enough. */
   async #applyBeside(generation: Generation, events: readonly StoredEvent[]): Promise<readonly StreamFailure[]> {
-    try {
-      deployedVersion(this.#entry, generation, this.#versions);
-    } catch (error) {
-      return events.map(({ stream, revision }) => ({ stream, revision, error }));
-    }
     for (let tries = 1; ; tries += 1) {
       const { failures } = await this.#applyTo(generation, events);
       const [first] = failures;
@@ -221,6 +218,20 @@ class Round {
     if (!log.isLevelEnabled(level)) return;
     const facts = { view: this.#entry.projection, generation: id, stream, outcome };
     log[level]({ ...facts, expected: expected.toString(), actual: actual.toString() }, messages[outcome]);
+  }
+
+  #isDeployed(generation: Generation): boolean {
+    return this.#versions.some((projection) => isMadeBy(generation, projection));
+  }
+
+  /** Other code must not write it, and nobody sees it: it stands still until its own is deployed again, and then catches up. */
+  async #pause(generation: Generation): Promise<void> {
+    const { catalog, log } = this.#context;
+    const { projection: view } = this.#entry;
+    const paused = `its code is not deployed: it is made by ${whyNotDeployed(generation, this.#versions)}`;
+    log.error({ view, generation: generation.id }, `generation paused: ${paused}`);
+    const scope = { catalog, view, versions: this.#versions, by: "projector" };
+    await transit(scope, generation.id, "pause", { paused, pausedBy: "code", behind: true });
   }
 
   async #isWritten({ id }: Generation): Promise<boolean> {

@@ -42,6 +42,11 @@ export class Arrivals {
     return false;
   }
 
+  /** Has who waits look again, though nothing was told. */
+  wake(): void {
+    this.#wake();
+  }
+
   #settle(state: "ended" | "failed", error?: unknown): void {
     if (this.#state !== "open") return;
     this.#state = state;

@@ -23,8 +23,10 @@ import { Arrivals } from "./arrivals.ts";
 import { ProgressDeadline, withDeadline } from "./deadline.ts";
 import { disposeClient } from "./dispose-client.ts";
 import { EventStoreError, EventStoreUnavailableError } from "./errors.ts";
+import { EndNotToldError, type FilteredRead, filteredRounds } from "./filtered-read.ts";
 import { fromClientError, fromClientEvent } from "./from-client.ts";
 import { comparePositions, isAfter, type Position, startOfAll } from "./position.ts";
+import { roundsOfAll } from "./rounds-of-all.ts";
 import type { NewEvent, StoredEvent } from "./stored-event.ts";
 
 /** The revision a stream must be at for an append to be taken: always sent, never `any`. */
@@ -124,6 +126,31 @@ export class EventStore {
     const fromPosition = comparePositions(from, startOfAll) === 0 ? START : from;
     const options = { fromPosition, direction: FORWARDS, requiresLeader: until === undefined } as const;
     return this.#read(() => this.client.readAll(options), "the read of $all", until);
+  }
+
+  /**
+   * Events of `$all` behind `after` up to `until`, included, of streams whose names begin with one of `prefixes`, in rounds of
+   * at most `size`: fewer, or none, where few match. The server leaves out the others; one that never tells its end is asked
+   * for all, from where it fell silent. `until` must be a tail that the leader gave.
+   */
+  async *roundsOf(
+    prefixes: readonly [string, ...string[]],
+    { after, until, size }: Pick<FilteredRead, "after" | "until" | "size">,
+  ): AsyncGenerator<StoredEvent[], void> {
+    const { readProgressMs } = this.#deadlines;
+    let last = after;
+    try {
+      for await (const round of filteredRounds(this.client, { prefixes, after, until, size, readProgressMs })) {
+        last = round.at(-1)?.position ?? last;
+        yield round;
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof EndNotToldError)) throw error;
+    }
+    for await (const round of roundsOfAll(this, last, until, size)) {
+      yield round.filter(({ stream }) => prefixes.some((prefix) => stream.startsWith(prefix)));
+    }
   }
 
   /** Position of the last event of the log. Asked of the leader: a follower's tail may lie behind an acked write. */

@@ -7,7 +7,7 @@
  * The generation that was live may lack some of these events until they are delivered, so a rollback closes the same seam in it.
  */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { roundsOfAll } from "../consistency/rounds-of-all.ts";
+import { roundsOfAll } from "../event-store/rounds-of-all.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import type { Position } from "../event-store/position.ts";
 import type { Generation } from "../views/catalog.ts";

@@ -1,4 +1,5 @@
 /** Why a replay cannot go on, told apart by what the caller can do about it. */
+import type { StoredEvent } from "../event-store/stored-event.ts";
 
 /** Another worker drives this replay now. */
 export class ReplayBusyError extends Error {
@@ -14,11 +15,23 @@ export class ReplayLostError extends Error {
 
 /** The caller asked to stop; the replay goes on from its checkpoint when it is called again. */
 export class ReplayInterruptedError extends Error {
-  readonly code = "REPLAY_INTERRUPTED";
-  override readonly name = "ReplayInterruptedError";
+  readonly code: string = "REPLAY_INTERRUPTED";
+  override readonly name: string = "ReplayInterruptedError";
 }
 
-/** `from` is the position of no event. Nothing was made. */
+/** An operator asked for it to stand still: it goes on from its checkpoint when it is resumed. */
+export class ReplayPausedError extends ReplayInterruptedError {
+  override readonly code = "REPLAY_PAUSED";
+  override readonly name = "ReplayPausedError";
+}
+
+/** The name of a view as of a position cannot be one, or is missing. Nothing was made. */
+export class ReplayNameError extends Error {
+  readonly code = "REPLAY_NAME";
+  override readonly name = "ReplayNameError";
+}
+
+/** The start or the end is the position of no event, or the end lies before the start. Nothing was made. */
 export class ReplayPositionError extends Error {
   readonly code = "POSITION_UNKNOWN";
   override readonly name = "ReplayPositionError";
@@ -34,6 +47,15 @@ export class ReplayUnfinishedError extends Error {
 export class ReplayEventError extends Error {
   readonly code = "REPLAY_EVENT";
   override readonly name = "ReplayEventError";
+}
+
+/** Names the event. */
+export function eventError({ stream, revision }: StoredEvent, cause: unknown): ReplayEventError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const at = `${revision.toString()}@${stream}`;
+  return new ReplayEventError(`event ${at} cannot be applied, and a view without it would be short: ${message}`, {
+    cause,
+  });
 }
 
 /** What was asked for needs a generation in a state that none is in. */

@@ -31,8 +31,8 @@ export interface LeaseScope {
   readonly projection: string;
   readonly generation: string;
   readonly settings: ReplaySettings;
-  /** Asked at each renewal: whether the generation is still to be built. */
-  readonly isWanted: () => Promise<boolean>;
+  /** Asked at each renewal: whether the generation is still to be built, and now. */
+  readonly isWanted: () => Promise<boolean | "paused">;
 }
 
 type ProgressScope = Pick<LeaseScope, "dynamodb" | "catalogTable" | "projection" | "generation">;
@@ -68,6 +68,7 @@ export class Lease {
   #renewal: NodeJS.Timeout | undefined;
   #end: NodeJS.Timeout | undefined;
   #renewing: Promise<void> = Promise.resolve();
+  #isToPause = false;
 
   private constructor(scope: LeaseScope, owner: string, until: number, quietAt: number, before: Progress | undefined) {
     this.#scope = scope;
@@ -126,6 +127,11 @@ export class Lease {
   /** When the last write of any worker, this one included, has landed or never will. */
   get quietAt(): number {
     return this.#quietAt;
+  }
+
+  /** Whether its holder is to stop at the next safe place and give the lease back. */
+  get isToPause(): boolean {
+    return this.#isToPause;
   }
 
   /** Throws {@link ReplayLostError} when the lease has run out: also in a process that was frozen past its timers. */
@@ -192,7 +198,9 @@ export class Lease {
     // Counted from before the request: the store may have taken it at any time since.
     const until = Date.now() + this.#scope.settings.leaseMs;
     try {
-      if (!(await this.#scope.isWanted())) this.#lose("the generation was aborted");
+      const isWanted = await this.#scope.isWanted();
+      this.#isToPause = isWanted === "paused";
+      if (isWanted === false) this.#lose("the generation was aborted");
       else if (await this.#updateOwn({ leaseUntil: until })) this.#until = until;
       else this.#lose("another worker took it over");
     } catch {

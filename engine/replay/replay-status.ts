@@ -66,6 +66,8 @@ function nextOf({ role, blocked, verifiedTo, sealedTo }: Generation, isWorkedOn:
       return "readers see it";
     case "soaking":
       return "it was live before and is still written: rollback brings it back, retire removes it";
+    case "frozen":
+      return "readers who ask for its name see it, and nobody writes it: retire removes it";
     case "retiring":
       return "its table is being removed; whoever runs the next replay finishes that";
   }

@@ -1,36 +1,51 @@
 /**
- * The replay of one view, from the declaration of a new generation to the removal of an old one. `run` reads like the
- * runbook; every step may be repeated, so a replay that was cut off is taken up by running it again, by whoever does. Until
- * the swap the live generation is not touched, and a replay that cannot succeed leaves nothing behind.
+ * The replay of one view, from the declaration of a new generation to the removal of an old one. `startTogether` reads like
+ * the runbook; every step may be repeated, so a replay that was cut off is taken up by starting it again, by whoever does.
+ * Until the swap the live generation is not touched, and a replay that cannot succeed leaves nothing behind.
  */
 import { DeleteItemCommand } from "@aws-sdk/client-dynamodb";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { describeDifference } from "../consistency/difference.ts";
+import { GenerationCheck } from "../consistency/generation-check.ts";
 import { EventStoreError } from "../event-store/errors.ts";
 import { comparePositions, formatPosition, type Position, startOfAll } from "../event-store/position.ts";
 import { withDecisions } from "../quarantine/decisions.ts";
 import { viewTarget } from "../quarantine/quarantine-record.ts";
-import { CatalogConflictError, type CatalogEntry, type Generation, liveGeneration } from "../views/catalog.ts";
+import {
+  CatalogConflictError,
+  type CatalogEntry,
+  entryName,
+  type Generation,
+  liveGeneration,
+} from "../views/catalog.ts";
 import { translated } from "../views/dynamodb.ts";
 import { createGenerationTable, deleteGenerationTable } from "../views/generation-table.ts";
 import { readGuard } from "../views/live-writer.ts";
+import { isMadeBy } from "../views/pinned-projection.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
-import { buildGeneration, type BuildReport } from "./build-generation.ts";
+import { type BuildOptions, type BuildReport, type BuildScope, buildTogether, type Built } from "./build-generation.ts";
 import { closeSeam, type SeamOptions } from "./close-seam.ts";
 import {
   NothingToDoError,
   ReplayEventError,
   ReplayInterruptedError,
   ReplayLostError,
+  ReplayNameError,
+  ReplayPausedError,
   ReplayPositionError,
   ReplayUnfinishedError,
 } from "./errors.ts";
 import { progressKey } from "./lease.ts";
+import { type Preview, type PreviewOptions, previewReplay } from "./preview.ts";
 import { type ReplayContext, type ReplaySettings, settingsOf } from "./replay-context.ts";
+import type { GenerationReport } from "./report.ts";
+import { forgetReport, putReport, readReport } from "./report-store.ts";
 import { transit, type TransitionName, type TransitionRecord, TransitionRefusedError } from "./transitions.ts";
-import { VerificationFailedError } from "./verification.ts";
+import { Verification, VerificationFailedError } from "./verification.ts";
 
-export type ReplayStep = "declare" | "back-fill" | "verify" | "compare" | "join" | "close-seam" | "swap" | "retire";
+export type ReplayStep =
+  "declare" | "back-fill" | "verify" | "compare" | "join" | "freeze" | "close-seam" | "swap" | "retire";
 
 /** What a replay waits for; `until` is when it goes on at the latest, in milliseconds since the epoch. */
 export interface ReplayWait {
@@ -57,9 +72,21 @@ export interface ReplayObserver {
   readonly waiting?: (wait: ReplayWait, generation: Generation) => void;
 }
 
-export interface ReplayOptions {
+/** What a new generation is to be; an unfinished one that was begun otherwise is refused. */
+export interface ReplayWishes {
   /** Events before it are left out of the rows. The position of an event, or 0/0 for the start; absent: the start, or as the unfinished replay has it. */
   readonly from?: Position;
+  /** Events after it are left out, and it is frozen there: only of a view under a name of its own. The position of an event. */
+  readonly until?: Position;
+  /** Events a second that are read at most. */
+  readonly rate?: number;
+  /** Whether it is swapped in as soon as it may be, or waits for {@link Replay.swap}; absent: as it was begun, which is no. */
+  readonly autoSwap?: boolean;
+  /** Hours after which the generation before it is retired; absent: it is kept until somebody does, or the next swap. */
+  readonly soakHours?: number;
+}
+
+export interface ReplayOptions extends ReplayWishes {
   /** Ends the work at the next safe place with {@link ReplayInterruptedError}. */
   readonly signal?: AbortSignal;
   readonly observer?: ReplayObserver;
@@ -67,9 +94,15 @@ export interface ReplayOptions {
 
 export interface ReplayReport {
   readonly view: string;
-  /** The generation that is live now. */
+  /**
+   * - `live`: readers see it.
+   * - `ready`: verified and written by projectors, it waits to be swapped in.
+   * - `verified`: it has its report, and projectors do not write it yet.
+   * - `frozen`: a view as of a position, which readers see who ask for its name.
+   */
+  readonly outcome: "live" | "ready" | "verified" | "frozen";
   readonly generation: Generation;
-  /** The one that was; it goes on being written, and a rollback brings it back. Absent for a view's first. */
+  /** The one that was live; it goes on being written, and a rollback brings it back. Absent for a view's first. */
   readonly former?: Generation;
   /** Absent when an earlier run, which was cut off, had built and verified the generation. */
   readonly built?: BuildReport;
@@ -77,18 +110,82 @@ export interface ReplayReport {
   readonly seamEvents: number;
 }
 
+/** What became of one of several. */
+export type Started =
+  { readonly view: string; readonly report: ReplayReport } | { readonly view: string; readonly error: unknown };
+
 export class Replay {
+  /** As the catalog calls it: the view, or the view and the name of one as of a position. */
   readonly view: string;
+  readonly #projectionName: string;
   readonly #context: ReplayContext;
   readonly #versions: readonly [Projection, ...Projection[]];
   readonly #settings: ReplaySettings;
 
-  /** `versions` are the deployed ones of the view's projection. */
-  constructor(context: ReplayContext, versions: readonly [Projection, ...Projection[]]) {
+  /**
+   * `versions` are the deployed ones of the view's projection. `name` is that of a view as of a position, beside the live one.
+   * Throws {@link ReplayNameError}.
+   */
+  constructor(context: ReplayContext, versions: readonly [Projection, ...Projection[]], name?: string) {
+    if (name !== undefined && !namePattern.test(name)) {
+      throw new ReplayNameError(`"${name}" is no name for a view as of a position: use 1 to 40 of a-z, 0-9 and "-"`);
+    }
     this.#context = context;
     this.#versions = versions;
     this.#settings = settingsOf(context);
-    this.view = versions[0].name;
+    this.#projectionName = versions[0].name;
+    this.view = entryName(versions[0].name, name);
+  }
+
+  /**
+   * Builds new generations of several views by shared passes over the log, or takes up replays that are unfinished, and goes
+   * on with each until it is ready to be swapped in, or is swapped in where that is wished for. What goes wrong with one is
+   * told as its outcome and does not hold back the others; those of the outcomes are in the order of `replays`.
+   */
+  static async startTogether(
+    replays: readonly Replay[],
+    options: ReplayOptions = {},
+    upTo: "join" | "report" = "join",
+  ): Promise<readonly Started[]> {
+    const outcomes = new Map<Replay, Started>();
+    const declared = new Map<Replay, Generation>();
+    for (const replay of replays) {
+      await replay.#attempt(outcomes, undefined, async () => {
+        await replay.finishRetirements(options.observer);
+        declared.set(replay, await replay.#declare(options));
+      });
+    }
+    const built = await buildDeclared(declared, (replay, generation) => replay.#buildScope(generation), {
+      signal: options.signal,
+      observer: options.observer,
+      upTo,
+    });
+    for (const [replay, generation] of declared) {
+      await replay.#attempt(outcomes, generation, async () => {
+        const outcome = built.get(replay);
+        if (outcome !== undefined && "error" in outcome) throw outcome.error;
+        const report = await replay.#finish(generation, outcome?.report, options, upTo);
+        outcomes.set(replay, { view: replay.view, report });
+      });
+    }
+    return replays.flatMap((replay) => outcomes.get(replay) ?? []);
+  }
+
+  /** What {@link Replay.start} would do; nothing is made. Throws the errors of the event store and of DynamoDB. */
+  async preview(options: PreviewOptions = {}): Promise<Preview> {
+    for (const position of [options.from, options.until]) {
+      if (position !== undefined) await this.#checkPosition(position);
+    }
+    const projection = withDecisions(
+      newest(this.#versions),
+      await this.#context.quarantine.decisions(this.#projectionName),
+    );
+    return previewReplay(this.#context, await this.#entry(), projection, options);
+  }
+
+  /** As {@link Replay.startTogether} for this view alone. Throws what it tells as an outcome. */
+  async start(options: ReplayOptions = {}): Promise<ReplayReport> {
+    return reportOrThrow(await Replay.startTogether([this], options));
   }
 
   /**
@@ -97,43 +194,71 @@ export class Replay {
    * errors, after which another run goes on from the checkpoint.
    */
   async run(options: ReplayOptions = {}): Promise<ReplayReport> {
-    const { observer } = options;
-    await this.finishRetirements(observer);
-    const declared = await this.#declare(options);
-    try {
-      let built: BuildReport | undefined;
-      if (declared.role === "building") {
-        const projection = await this.#decidedProjectionOf(declared);
-        const scope = { context: this.#context, versions: this.#versions, projection, options };
-        built = await buildGeneration(scope, declared);
-      }
-      this.#throwIfInterrupted(options.signal);
-      const seamEvents = await this.#closeSeam(declared.id, options);
-      this.#throwIfInterrupted(options.signal);
-      const { generation, former } = await this.#swap(declared.id, observer);
-      const report: ReplayReport = {
-        view: this.view,
-        generation,
-        ...(former === undefined ? {} : { former }),
-        ...(built === undefined ? {} : { built }),
-        seamEvents,
-      };
-      observer?.swapped?.(report);
-      await this.finishRetirements(observer);
-      return report;
-    } catch (error) {
-      // What went wrong is what the caller has to know, also when this fails too.
-      if (await this.#isBeyondRepair(declared.id, error).catch(() => false)) {
-        await this.#putAway(declared).catch(() => undefined);
-      }
-      throw error;
-    }
+    return this.start({ ...options, autoSwap: true });
   }
 
-  /** Goes on with an unfinished replay; undefined when there is none. */
-  async resume(options: Omit<ReplayOptions, "from"> = {}): Promise<ReplayReport | undefined> {
+  /**
+   * Compares the generation that is not live yet with its events once more, and keeps what it found in its report: one that is
+   * still being built as the replay does it, with the live rows as well; one that is written, while it is. Found to be wrong, it
+   * can no longer become live. Throws {@link NothingToDoError} when there is none.
+   */
+  async verify(options: Omit<ReplayOptions, keyof ReplayWishes> = {}): Promise<GenerationReport> {
+    const generation = this.#notLiveYet(await this.#entry(), "verify");
+    if (generation.role === "building") {
+      const [started] = await Replay.startTogether([this], options, "report");
+      if (started !== undefined && "error" in started) throw started.error;
+    } else await this.#verifyAgain(generation, options);
+    const report = await readReport(this.#context, this.#projectionName, generation.id);
+    if (report !== undefined) return report;
+    throw new ReplayLostError(`generation ${generation.id} of ${this.view} was aborted by somebody else`);
+  }
+
+  /** The report of the generation that is not live yet, or else of the live one; undefined when none was kept. */
+  async report(): Promise<GenerationReport | undefined> {
+    const entry = await this.#entry();
+    const { id } = unfinishedOf(entry) ?? frozenOf(entry) ?? liveGeneration(entry) ?? {};
+    return id === undefined ? undefined : readReport(this.#context, this.#projectionName, id);
+  }
+
+  /** Makes the generation live that is ready. Throws {@link NothingToDoError} and TransitionRefusedError, which says what it lacks. */
+  async swap({ observer }: Pick<ReplayOptions, "observer"> = {}): Promise<ReplayReport> {
+    const entry = await this.#entry();
+    const unfinished = unfinishedOf(entry);
+    if (unfinished === undefined) {
+      throw new NothingToDoError(`no replay of ${this.view} is ready to be swapped in: start one`);
+    }
+    const report = await this.#swapped(unfinished, observer, { seamEvents: 0 });
+    await this.finishRetirements(observer);
+    return report;
+  }
+
+  /** Lets an unfinished replay stand still until it is resumed: whoever builds it stops at its next checkpoint, projectors pass it by. */
+  async pause(): Promise<Generation> {
+    const unfinished = unfinishedOf(await this.#entry());
+    if (unfinished === undefined) throw new NothingToDoError(`no replay of ${this.view} is unfinished`);
+    const paused = `by ${this.#context.by ?? "an operator"}`;
+    await this.#transit(unfinished.id, "pause", { paused, pausedBy: "operator", behind: true });
+    return this.#generationIn(await this.#entry(), unfinished.id);
+  }
+
+  /**
+   * Goes on with an unfinished replay; undefined when there is none, or nothing is left to do for it but to be swapped in. What
+   * an operator paused is only resumed for an operator; what stands still because its code was not deployed, whenever it is again.
+   */
+  async resume(
+    options: Omit<ReplayOptions, keyof ReplayWishes> & { readonly for?: "operator" | "schedule" } = {},
+  ): Promise<ReplayReport | undefined> {
+    const { for: whom = "schedule", ...rest } = options;
     await this.finishRetirements(options.observer);
-    return unfinishedOf(await this.#entry()) === undefined ? undefined : this.run(options);
+    for (const generation of (await this.#entry()).generations) await this.#resumeWriting(generation, whom);
+    const entry = await this.#entry();
+    const soaking = entry.generations.find(({ role }) => role === "soaking");
+    if (soaking?.behind === true && soaking.paused === undefined) await this.#closeSeam(soaking.id, options);
+    const unfinished = unfinishedOf(entry);
+    if (unfinished === undefined || unfinished.paused !== undefined) return undefined;
+    const { sealedTo, behind, autoSwap } = unfinished;
+    if (sealedTo !== undefined && behind !== true && autoSwap !== true) return undefined;
+    return this.start(rest);
   }
 
   /** Ends an unfinished replay and removes its table. Throws {@link NothingToDoError}, also when the swap was quicker. */
@@ -162,26 +287,150 @@ export class Replay {
     return this.#makeLive(soaking.id, "rollback");
   }
 
-  /** Removes the generation that was live before the last swap: afterwards there is no way back. Throws {@link NothingToDoError}. */
+  /**
+   * Removes the generation that was live before the last swap, after which there is no way back; or, by its name, a view as of
+   * a position. Throws {@link NothingToDoError}.
+   */
   async retire(): Promise<Generation> {
-    const soaking = this.#soakingOf(await this.#entry());
-    await this.#transit(soaking.id, "retire");
-    await this.#remove(soaking);
-    return soaking;
+    const entry = await this.#entry();
+    const ended = frozenOf(entry) ?? this.#soakingOf(entry);
+    await this.#transit(ended.id, "retire");
+    await this.#remove(ended);
+    return ended;
   }
 
   /** Removes the tables of generations that nobody writes any more, also those whose removal was cut off. */
   async finishRetirements(observer?: ReplayObserver): Promise<void> {
-    const { generations } = await this.#entry();
-    for (const generation of generations) {
+    for (const { id, role, soakUntil } of (await this.#entry()).generations) {
+      const isOver = role === "soaking" && soakUntil !== undefined && soakUntil <= new Date().toISOString();
+      if (isOver) await this.#transit(id, "retire");
+    }
+    for (const generation of (await this.#entry()).generations) {
       if (generation.role !== "retiring") continue;
       observer?.step?.("retire", generation);
       await this.#remove(generation, observer);
     }
   }
 
+  /** What it throws is the outcome, and a generation that cannot succeed is put away. */
+  async #attempt(
+    outcomes: Map<Replay, Started>,
+    generation: Generation | undefined,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      // What went wrong is what the caller has to know, also when this fails too.
+      if (generation !== undefined && (await this.#isBeyondRepair(generation.id, error).catch(() => false))) {
+        await this.#putAway(generation).catch(() => undefined);
+      }
+      outcomes.set(this, { view: this.view, error });
+    }
+  }
+
+  async #buildScope(generation: Generation): Promise<BuildScope> {
+    const projection = await this.#decidedProjectionOf(generation);
+    return { context: this.#context, versions: this.#versions, projection, entry: this.view, generation };
+  }
+
+  /** What is left to do for a generation that is built. */
+  async #finish(
+    declared: Generation,
+    built: BuildReport | undefined,
+    options: ReplayOptions,
+    upTo: "join" | "report",
+  ): Promise<ReplayReport> {
+    const { signal, observer } = options;
+    const facts = built === undefined ? {} : { built };
+    const asItIs = async (outcome: ReplayReport["outcome"], seamEvents: number): Promise<ReplayReport> => {
+      const generation = this.#generationIn(await this.#entry(), declared.id);
+      return { view: this.view, outcome, generation, ...facts, seamEvents };
+    };
+    if (upTo === "report") return asItIs("verified", 0);
+    if (declared.until !== undefined) return asItIs("frozen", 0);
+    this.#throwIfInterrupted(signal);
+    const seamEvents = await this.#closeSeam(declared.id, options);
+    if ((options.autoSwap ?? declared.autoSwap) !== true) return asItIs("ready", seamEvents);
+    this.#throwIfInterrupted(signal);
+    const report = await this.#swapped(declared, observer, { ...facts, seamEvents });
+    await this.finishRetirements(observer);
+    return report;
+  }
+
+  async #swapped(
+    { id }: Generation,
+    observer: ReplayObserver | undefined,
+    facts: Pick<ReplayReport, "built" | "seamEvents">,
+  ): Promise<ReplayReport> {
+    const { generation, former } = await this.#swap(id, observer);
+    const report: ReplayReport = {
+      view: this.view,
+      outcome: "live",
+      generation,
+      ...(former === undefined ? {} : { former }),
+      ...facts,
+    };
+    observer?.swapped?.(report);
+    return report;
+  }
+
+  /** Of one that projectors write, by the consistency check; of a frozen one, which nobody writes, as it was verified before. */
+  async #verifyAgain(generation: Generation, { observer, signal }: ReplayOptions): Promise<void> {
+    const { eventStore, dynamodb } = this.#context;
+    observer?.step?.("verify", generation);
+    const projection = await this.#decidedProjectionOf(generation);
+    const { until } = generation;
+    if (until !== undefined) {
+      using verification = new Verification(eventStore, projection, generation);
+      await verification.foldTo(until, (events, at) => {
+        this.#throwIfInterrupted(signal);
+        observer?.progress?.(events, at, until);
+      });
+      const counts = await verification.compareAll(dynamodb, generation.table, () => this.#throwIfInterrupted(signal));
+      await this.#keepCheck(generation, { outcome: "agrees", ...counts, differences: 0, undecided: 0, lines: [] });
+      return;
+    }
+    const found = await new GenerationCheck(this.#context, projection, generation, {
+      waitForGuardsMs: this.#settings.waitForGuardsMs,
+      onEvents: (events, at, tail) => {
+        this.#throwIfInterrupted(signal);
+        observer?.progress?.(events, at, tail);
+      },
+    }).run();
+    const { rows, guards, differenceCount: differences, undecidedCount: undecided } = found;
+    const outcome = differences > 0 ? "differs" : undecided > 0 ? "undecided" : "agrees";
+    const lines = found.differences.map(describeDifference);
+    await this.#keepCheck(generation, { outcome, rows, guards, differences, undecided, lines });
+    if (outcome === "differs" && generation.role !== "live") {
+      const blocked = `verified again, it differs from its events in ${differences} places`;
+      await this.#transit(generation.id, "block", { blocked });
+    }
+  }
+
+  async #keepCheck({ id }: Generation, checked: Omit<NonNullable<GenerationReport["checked"]>, "at">): Promise<void> {
+    const report = await readReport(this.#context, this.#projectionName, id);
+    if (report === undefined) return;
+    const { outcome, rows, guards, differences, undecided, lines } = checked;
+    const at = new Date().toISOString();
+    const kept = { ...report, checked: { at, outcome, rows, guards, differences, undecided, lines } };
+    await putReport(this.#context, this.#projectionName, kept);
+  }
+
+  /** Lets a paused generation be written again, if it may be. */
+  async #resumeWriting(
+    { id, paused, pausedBy, ...generation }: Generation,
+    whom: "operator" | "schedule",
+  ): Promise<void> {
+    if (paused === undefined || generation.role === "retiring") return;
+    const isDeployed = this.#versions.some((projection) => isMadeBy(generation, projection));
+    if (whom === "schedule" && (pausedBy === "operator" || !isDeployed)) return;
+    await this.#transit(id, "resume");
+  }
+
   /** Finds the unfinished generation or declares one, and makes its table. */
-  async #declare({ from, observer }: ReplayOptions): Promise<Generation> {
+  async #declare({ observer, ...wishes }: ReplayOptions): Promise<Generation> {
+    const { from, until } = wishes;
     for (;;) {
       const entry = await this.#entry();
       const unfinished = unfinishedOf(entry);
@@ -194,9 +443,12 @@ export class Replay {
         }
         continue;
       }
-      if (unfinished === undefined && from !== undefined) await this.#checkPosition(from);
-      const generation = unfinished ?? this.#newGeneration(from ?? startOfAll);
-      this.#checkIsAsAsked(generation, from);
+      this.#checkMayGoOn(entry, unfinished);
+      const isNew = unfinished === undefined;
+      for (const position of isNew ? [from, until] : [])
+        if (position !== undefined) await this.#checkPosition(position);
+      const generation = unfinished ?? this.#newGeneration(wishes, await this.#endOf(until));
+      this.#checkIsAsAsked(generation, wishes);
       observer?.step?.("declare", generation);
       try {
         if (unfinished === undefined) {
@@ -226,24 +478,66 @@ export class Replay {
     }
   }
 
-  #newGeneration(from: Position): Generation {
-    const { version } = newest(this.#versions);
+  /** A view under a name of its own ends where its maker says, or now. */
+  async #endOf(until: Position | undefined): Promise<Position | undefined> {
+    if (this.view === this.#projectionName) {
+      if (until === undefined) return undefined;
+      throw new ReplayNameError(
+        `a view that ends at ${formatPosition(until)} stands beside the live one: give it a name`,
+      );
+    }
+    return until ?? (await this.#context.eventStore.tail());
+  }
+
+  #newGeneration({ from = startOfAll, rate, autoSwap, soakHours }: ReplayWishes, until?: Position): Generation {
+    const { version, fingerprints } = newest(this.#versions);
+    if (until !== undefined && comparePositions(from, until) > 0) {
+      const between = `${formatPosition(from)} and ${formatPosition(until)}`;
+      throw new ReplayPositionError(`there is nothing between ${between}: the end lies before the start`);
+    }
     const now = new Date();
     // Its time for a person to tell it by, and chance: no name is ever used twice.
     const id = `${now.toISOString().replaceAll(/[-:]/g, "").slice(0, 15)}-${randomUUID().slice(0, 8)}`;
-    const table = `${this.#context.tablePrefix}${this.view}-v${version}-${id}`;
-    return { id, table, version, role: "building", from, declaredAt: now.toISOString() };
+    const table = `${this.#context.tablePrefix}${this.view.replace("@", "-as-")}-v${version}-${id}`;
+    return {
+      id,
+      table,
+      version,
+      ...(fingerprints === undefined ? {} : { fingerprint: fingerprints[0] }),
+      role: "building",
+      from,
+      ...(until === undefined ? {} : { until }),
+      ...(rate === undefined ? {} : { rate }),
+      ...(autoSwap === undefined ? {} : { autoSwap }),
+      ...(soakHours === undefined ? {} : { soakHours }),
+      declaredAt: now.toISOString(),
+    };
   }
 
   /** An unfinished generation that can never become live: it is put away, and the replay begins again. */
-  #cannotGoOn({ blocked, version }: Generation): boolean {
-    return blocked !== undefined || !this.#versions.some((projection) => projection.version === version);
+  #cannotGoOn(generation: Generation): boolean {
+    return generation.blocked !== undefined || !this.#versions.some((projection) => isMadeBy(generation, projection));
   }
 
-  #checkIsAsAsked(generation: Generation, from: Position | undefined): void {
+  #checkMayGoOn(entry: CatalogEntry, unfinished: Generation | undefined): void {
+    if (unfinished?.paused !== undefined) {
+      throw new ReplayPausedError(
+        `the replay of ${this.view} is paused (${unfinished.paused}): resume it, or abort it`,
+      );
+    }
+    const frozen = frozenOf(entry);
+    if (unfinished === undefined && frozen?.until !== undefined) {
+      const end = formatPosition(frozen.until);
+      throw new ReplayUnfinishedError(`${this.view} is there, as of ${end}: retire it, or take another name`);
+    }
+  }
+
+  #checkIsAsAsked(generation: Generation, { from, until }: ReplayWishes): void {
     const { version } = newest(this.#versions);
+    const isOther = (asked: Position | undefined, begun: Position | undefined): boolean =>
+      asked !== undefined && (begun === undefined || comparePositions(begun, asked) !== 0);
     const begun = `a replay of ${this.view} to version ${generation.version} from ${formatPosition(generation.from)}`;
-    if (generation.version !== version || (from !== undefined && comparePositions(generation.from, from) !== 0)) {
+    if (generation.version !== version || isOther(from, generation.from) || isOther(until, generation.until)) {
       throw new ReplayUnfinishedError(`${begun} is unfinished: abort it, or run it as it was begun`);
     }
   }
@@ -259,13 +553,14 @@ export class Replay {
       // What the store says of a position where no record starts.
       if (!(error instanceof EventStoreError)) throw error;
     }
-    throw new ReplayPositionError(`there is no event at position ${text}: give that of the first event to count`);
+    throw new ReplayPositionError(`there is no event at position ${text}: give that of an event`);
   }
 
   /** The tail is taken after the join: what a projector acknowledged that did not know the generation lies before it. */
   async #closeSeam(id: string, { signal, observer }: ReplayOptions): Promise<number> {
     const generation = this.#generationIn(await this.#entry(), id);
-    if (generation.role !== "joined" || generation.verifiedTo === undefined) return 0;
+    const isWritten = generation.role === "joined" || (generation.role === "soaking" && generation.behind === true);
+    if (!isWritten || generation.verifiedTo === undefined) return 0;
     observer?.step?.("close-seam", generation);
     const tail = await this.#context.eventStore.tail();
     const seam = await this.#seamOf(generation, (read, at) => {
@@ -278,7 +573,7 @@ export class Replay {
       return events;
     } catch (error) {
       // There is no lease any more: another worker may have gone on from here, or aborted it and taken its table.
-      if (this.#generationIn(await this.#entry(), id).role !== "live") throw error;
+      if (generation.role !== "joined" || this.#generationIn(await this.#entry(), id).role !== "live") throw error;
       return 0;
     }
   }
@@ -298,7 +593,7 @@ export class Replay {
     const { dynamodb, eventStore, quarantine } = this.#context;
     const { eventsAtOnce } = this.#settings;
     const projection = await this.#decidedProjectionOf(generation);
-    const target = viewTarget(this.view, generation.id);
+    const target = viewTarget(this.#projectionName, generation.id);
     const waitBehind = (stream: string, revision: bigint) => quarantine.waitBehind(target, stream, revision);
     return { dynamodb, eventStore, projection, generation, eventsAtOnce, waitBehind, onEvents };
   }
@@ -337,7 +632,7 @@ export class Replay {
       const reader = { dynamodb, projection: this.#projectionOf(generation), generation };
       return (await readGuard(reader, stream))?.revision ?? -1n;
     };
-    for await (const { state, stream, revision } of quarantine.recordsOf(viewTarget(this.view, next.id))) {
+    for await (const { state, stream, revision } of quarantine.recordsOf(viewTarget(this.#projectionName, next.id))) {
       if (state !== "quarantined" || !readsStream(this.#projectionOf(live), stream)) continue;
       if ((await seen(live, stream)) < revision || (await seen(next, stream)) >= revision) continue;
       const what = `${name} of generation ${next.id} of ${this.view} is refused`;
@@ -359,10 +654,13 @@ export class Replay {
     observer?.waiting?.({ for: "readers", until: Date.now() + waitMs }, generation);
     await sleep(waitMs);
     await deleteGenerationTable(dynamodb, generation.table);
-    await quarantine.forget(viewTarget(this.view, generation.id));
-    const Key = progressKey({ projection: this.view, generation: generation.id });
+    await quarantine.forget(viewTarget(this.#projectionName, generation.id));
+    const Key = progressKey({ projection: this.#projectionName, generation: generation.id });
     await translated(dynamodb.send(new DeleteItemCommand({ TableName: catalogTable, Key })));
-    await this.#transit(generation.id, "drop");
+    await forgetReport(this.#context, this.#projectionName, generation.id);
+    const entry = await this.#transit(generation.id, "drop");
+    // Of the view itself the history is kept.
+    if (entry.generations.length === 0 && this.view !== this.#projectionName) await this.#context.catalog.forget(entry);
   }
 
   /** Whether running it again would end the same way. */
@@ -401,13 +699,23 @@ export class Replay {
     throw new ReplayLostError(`generation ${id} of ${this.view} was aborted or retired by somebody else`, options);
   }
 
+  #notLiveYet(entry: CatalogEntry, action: string): Generation {
+    const generation = unfinishedOf(entry) ?? frozenOf(entry);
+    if (generation !== undefined) return generation;
+    const instead = `npx tidemark check ${this.#projectionName} compares the live rows with their events`;
+    throw new NothingToDoError(`no replay of ${this.view} is unfinished, so there is nothing to ${action}: ${instead}`);
+  }
+
   #projectionOf({ version }: Generation): Projection {
     return this.#versions.find((projection) => projection.version === version) ?? newest(this.#versions);
   }
 
   /** Read after the generation was declared: from then on nothing is discarded until it is built. */
   async #decidedProjectionOf(generation: Generation): Promise<Projection> {
-    return withDecisions(this.#projectionOf(generation), await this.#context.quarantine.decisions(this.view));
+    return withDecisions(
+      this.#projectionOf(generation),
+      await this.#context.quarantine.decisions(this.#projectionName),
+    );
   }
 
   #entry(): Promise<CatalogEntry> {
@@ -418,6 +726,36 @@ export class Replay {
     const { catalog, by } = this.#context;
     return transit({ catalog, view: this.view, versions: this.#versions, by }, id, name, record);
   }
+}
+
+/** Part of a table's name, and of a word on the command line. */
+const namePattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+
+async function buildDeclared(
+  declared: ReadonlyMap<Replay, Generation>,
+  scopeOf: (replay: Replay, generation: Generation) => Promise<BuildScope>,
+  options: BuildOptions,
+): Promise<ReadonlyMap<Replay, Built>> {
+  const toBuild = [...declared].filter(([, { role }]) => role === "building");
+  const [first, ...others] = await Promise.all(toBuild.map(([replay, generation]) => scopeOf(replay, generation)));
+  if (first === undefined) return new Map();
+  const built = await buildTogether([first, ...others], options);
+  const outcomes = new Map<Replay, Built>();
+  for (const [index, [replay]] of toBuild.entries()) {
+    const outcome = built[index];
+    if (outcome !== undefined) outcomes.set(replay, outcome);
+  }
+  return outcomes;
+}
+
+function reportOrThrow([started]: readonly Started[]): ReplayReport {
+  if (started === undefined) throw new Error("a replay that was started has an outcome");
+  if ("error" in started) throw started.error;
+  return started.report;
+}
+
+function frozenOf({ generations }: CatalogEntry): Generation | undefined {
+  return generations.find(({ role }) => role === "frozen");
 }
 
 function unfinishedOf({ generations }: CatalogEntry): Generation | undefined {

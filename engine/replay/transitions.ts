@@ -10,10 +10,24 @@ import {
   type Generation,
   type GenerationRole,
 } from "../views/catalog.ts";
+import { whyNotDeployed } from "../views/deployed-version.ts";
+import { isMadeBy } from "../views/pinned-projection.ts";
 import type { Projection } from "../views/projection.ts";
 
 export type TransitionName =
-  "claim" | "verified" | "join" | "sealed" | "block" | "swap" | "rollback" | "retire" | "abort" | "drop";
+  | "claim"
+  | "verified"
+  | "join"
+  | "freeze"
+  | "sealed"
+  | "block"
+  | "pause"
+  | "resume"
+  | "swap"
+  | "rollback"
+  | "retire"
+  | "abort"
+  | "drop";
 
 interface Transition {
   readonly from: readonly GenerationRole[];
@@ -22,11 +36,15 @@ interface Transition {
   readonly liveBecomes?: GenerationRole;
   /** What the generation becomes that soaked until then. */
   readonly soakingBecomes?: GenerationRole;
+  /** What it takes back of what is written down of the generation. */
+  readonly clears?: readonly ("behind" | "paused" | "pausedBy" | "soakUntil")[];
   readonly checks: readonly Check[];
 }
 
 /** What a transition writes down beside the role. */
-export type TransitionRecord = Partial<Pick<Generation, "worker" | "verifiedTo" | "sealedTo" | "blocked">>;
+export type TransitionRecord = Partial<
+  Pick<Generation, "worker" | "verifiedTo" | "reportedAt" | "sealedTo" | "blocked" | "paused" | "pausedBy" | "behind">
+>;
 
 interface Attempt {
   readonly generation: Generation;
@@ -40,44 +58,87 @@ type Check = (attempt: Attempt) => string | undefined;
 const isVerified: Check = ({ generation }) =>
   generation.verifiedTo === undefined ? "it was not compared with the events" : undefined;
 
-const isSealed: Check = ({ generation }) =>
-  generation.sealedTo === undefined ? "events between its back-fill and its join may be missing" : undefined;
+/** The report is what a person looks at before readers are moved: what it says has to be there to be read. */
+const isReported: Check = ({ generation }) =>
+  generation.reportedAt === undefined ? "there is no report of how it compares: verify it" : undefined;
+
+const isSealed: Check = ({ generation: { sealedTo, behind } }) => {
+  if (sealedTo === undefined) return "events between its back-fill and its join may be missing";
+  return behind === true ? "events that came while it was paused may be missing: resume it" : undefined;
+};
+
+const isNotPaused: Check = ({ generation: { paused } }) =>
+  paused === undefined ? undefined : `it is paused: ${paused}`;
+
+const hasNoEnd: Check = ({ generation: { until } }) =>
+  until === undefined ? undefined : "it ends at a position, and a live view goes on";
+
+const hasEnd: Check = ({ generation: { until } }) =>
+  until === undefined ? "it has no end: what is written on is not frozen" : undefined;
 
 const isNotBlocked: Check = ({ generation: { blocked } }) =>
   blocked === undefined ? undefined : `a write to it failed: ${blocked}`;
 
 /** New code must not finish, or go on with, what other code began. */
-const isDeployed: Check = ({ generation: { version }, versions }) =>
-  versions.some((projection) => projection.version === version)
+const isDeployed: Check = ({ generation, versions }) =>
+  versions.some((projection) => isMadeBy(generation, projection))
     ? undefined
-    : `version ${version} of its projection is not deployed`;
+    : `it is made by ${whyNotDeployed(generation, versions)}`;
 
 /** A worker whose lease went to another must not let projectors in while that other one writes without conditions. */
 const isByItsWorker: Check = ({ generation, record }) =>
   generation.worker === record.worker ? undefined : "another worker has taken its replay over";
 
-const mayBecomeLive = [isVerified, isSealed, isNotBlocked, isDeployed];
+const mayBecomeLive = [isVerified, isReported, isSealed, isNotBlocked, isNotPaused, isDeployed];
 
 export const transitions: Readonly<Record<TransitionName, Transition>> = {
   /** Says who builds it. A worker that was frozen past its lease finds another name there when it wakes. */
-  claim: { from: ["building"], to: "unchanged", checks: [isDeployed] },
-  /** Records that the rows are what the events say, while nobody writes them. */
-  verified: { from: ["building"], to: "unchanged", checks: [isByItsWorker, isDeployed] },
+  claim: { from: ["building"], to: "unchanged", checks: [isNotPaused, isDeployed] },
+  /** Records that the rows are what the events say, while nobody writes them, and that the report of it is kept. */
+  verified: { from: ["building"], to: "unchanged", checks: [isByItsWorker, isNotPaused, isDeployed] },
   /** From here on projectors write it: after the verification, because a comparison with moving rows proves nothing. */
-  join: { from: ["building"], to: "joined", checks: [isByItsWorker, isVerified, isDeployed] },
-  /** Records that every stream is applied up to a tail that was taken after the join. */
-  sealed: { from: ["joined"], to: "unchanged", checks: [isDeployed] },
+  join: {
+    from: ["building"],
+    to: "joined",
+    checks: [isByItsWorker, isNotPaused, isVerified, isReported, hasNoEnd, isDeployed],
+  },
+  /** A view as of a position is done when it is verified: it stays as it is. */
+  freeze: {
+    from: ["building"],
+    to: "frozen",
+    checks: [isByItsWorker, isNotPaused, isVerified, isReported, hasEnd, isDeployed],
+  },
+  /** Records that every stream is applied up to a tail that was taken after the join, or after it was resumed. */
+  sealed: { from: ["joined", "soaking"], to: "unchanged", clears: ["behind"], checks: [isNotPaused, isDeployed] },
   /** An event could not be written to it while the live one went on: it stays out of the running. */
   block: { from: ["joined", "soaking"], to: "unchanged", checks: [] },
+  /**
+   * Nobody writes it until it is resumed: because an operator wants it so, or because a projector met it whose code is another.
+   * The live one cannot be: what it lacks, readers would miss.
+   */
+  pause: { from: ["building", "joined", "soaking"], to: "unchanged", checks: [] },
+  /** It is written again. What went past it meanwhile, its seam is closed to. */
+  resume: {
+    from: ["building", "joined", "soaking"],
+    to: "unchanged",
+    clears: ["paused", "pausedBy"],
+    checks: [isDeployed],
+  },
   /**
    * Readers change over at once; the generation before goes on being written, so that they can be brought back. What soaked
    * since an earlier swap makes room in the same write: with two of them, a rollback could bring back the wrong one.
    */
   swap: { from: ["joined"], to: "live", liveBecomes: "soaking", soakingBecomes: "retiring", checks: mayBecomeLive },
   /** The same write back, under the same conditions: a generation that soaks was written all the time. */
-  rollback: { from: ["soaking"], to: "live", liveBecomes: "soaking", checks: mayBecomeLive },
+  rollback: {
+    from: ["soaking"],
+    to: "live",
+    liveBecomes: "soaking",
+    clears: ["soakUntil"],
+    checks: mayBecomeLive,
+  },
   /** Nobody writes it any more; readers that still know it get the time of their cache before the table goes. */
-  retire: { from: ["soaking"], to: "retiring", checks: [] },
+  retire: { from: ["soaking", "frozen"], to: "retiring", checks: [] },
   /** Legal at every step before the swap. The live generation is not touched. */
   abort: { from: ["building", "joined"], to: "retiring", checks: [] },
   /** After its table is gone. */
@@ -130,7 +191,7 @@ function after(
   name: TransitionName,
   record: TransitionRecord,
 ): readonly Generation[] | "done" {
-  const { from, to, liveBecomes, soakingBecomes, checks } = transitions[name];
+  const { from, to, liveBecomes, soakingBecomes, clears = [], checks } = transitions[name];
   const generation = entry.generations.find((candidate) => candidate.id === id);
   const what = `${name} of generation ${id} of ${entry.projection} is refused`;
   if (generation === undefined) {
@@ -145,8 +206,18 @@ function after(
   if (reasons.length > 0) throw new TransitionRefusedError(`${what}: ${reasons.join("; ")}`);
   if (to === "gone") return entry.generations.filter((candidate) => candidate.id !== id);
   return entry.generations.map((candidate) => {
-    if (candidate.id === id) return { ...candidate, ...record, role: to === "unchanged" ? candidate.role : to };
+    if (candidate.id === id) {
+      const kept = { ...candidate };
+      for (const attribute of clears) Reflect.deleteProperty(kept, attribute);
+      return { ...kept, ...record, role: to === "unchanged" ? candidate.role : to };
+    }
     const becomes = candidate.role === "live" ? liveBecomes : candidate.role === "soaking" ? soakingBecomes : undefined;
-    return becomes === undefined ? candidate : { ...candidate, role: becomes };
+    if (becomes === undefined) return candidate;
+    return { ...candidate, role: becomes, ...(becomes === "soaking" ? soakOf(generation) : {}) };
   });
+}
+
+/** How long the generation is kept that this one takes the place of, if it says so. */
+function soakOf({ soakHours }: Generation): Pick<Generation, "soakUntil"> {
+  return soakHours === undefined ? {} : { soakUntil: new Date(Date.now() + soakHours * 3_600_000).toISOString() };
 }

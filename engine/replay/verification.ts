@@ -7,7 +7,7 @@ import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { setImmediate as turn } from "node:timers/promises";
 import { type Difference, describeDifference, rowDifference } from "../consistency/difference.ts";
 import { attributesOf, changeRow, isSameRow } from "../consistency/plain-row.ts";
-import { roundsOfAll } from "../consistency/rounds-of-all.ts";
+import { roundsOfAll } from "../event-store/rounds-of-all.ts";
 import { foundAttributes, getItems, itemText, keyOfItem, scanItems } from "../consistency/table-items.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions, type Position } from "../event-store/position.ts";
@@ -18,6 +18,7 @@ import { guardOfItem, type Item, type ItemKey, keyOfRowItem, rowItemKey, streamO
 import { type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
 import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
+import { eventError } from "./errors.ts";
 import { type ExpectedCounts, type ExpectedItem, ExpectedItems } from "./expected-items.ts";
 
 const eventsAtOnce = 1_000;
@@ -95,7 +96,7 @@ export class Verification {
   fold(round: readonly StoredEvent[]): void {
     this.#expected.change((item) => {
       for (const event of round) {
-        if (readsStream(this.#projection, event.stream) && !isTombstone(event)) this.#fold(event, item);
+        if (readsStream(this.#projection, event.stream) && !isTombstone(event)) this.#foldOne(event, item);
       }
     });
     this.#at = round.at(-1)?.position ?? this.#at;
@@ -156,6 +157,16 @@ export class Verification {
     }
   }
 
+  /** Everything that the log says, page by page. */
+  items(): Iterable<readonly ExpectedItem[]> {
+    this.#expected.beginWalk();
+    return this.#expected.unmet();
+  }
+
+  counts(): VerificationReport {
+    return this.#expected.counts();
+  }
+
   /** Removes what is kept on disk. */
   close(): void {
     this.#expected.close();
@@ -163,6 +174,14 @@ export class Verification {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #foldOne(event: StoredEvent, item: (key: ItemKey) => ExpectedItem): void {
+    try {
+      this.#fold(event, item);
+    } catch (error) {
+      throw eventError(event, error);
+    }
   }
 
   #fold(event: StoredEvent, item: (key: ItemKey) => ExpectedItem): void {

@@ -2,7 +2,13 @@
  * Which generation of each view is live, and which are written: one item per projection. Every transition is one write on
  * condition of the epoch, so of two that race one wins and the other sees what it lost to.
  */
-import { type DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import {
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+} from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import type { Item } from "./item.ts";
 import { z } from "zod";
@@ -15,18 +21,31 @@ import { isNamed, translated } from "./dynamodb.ts";
  * - `joined`: projectors write it beside the live one.
  * - `live`: readers see it, projectors write it. At most one.
  * - `soaking`: was live before a swap; still written, so that a rollback is exact.
+ * - `frozen`: a view as of a position, under a name of its own; readers who ask for that name see it, nobody writes it.
  * - `retiring`: nobody reads or writes it; its table is being removed.
  */
-export type GenerationRole = "building" | "joined" | "live" | "soaking" | "retiring";
+export const generationRoles = ["building", "joined", "live", "soaking", "frozen", "retiring"] as const;
+
+export type GenerationRole = (typeof generationRoles)[number];
 
 export interface Generation {
   readonly id: string;
   readonly table: string;
   /** Version of the projection that writes it. */
   readonly version: number;
+  /** Of the code of that version when it was declared; see {@link Projection.fingerprints}. Absent where nothing pinned it. */
+  readonly fingerprint?: string;
   readonly role: GenerationRole;
   /** Events before it are not in the rows, though they move the guards. */
   readonly from: Position;
+  /** Events after it are not in the rows, and it never joins: the end of a view as of then. */
+  readonly until?: Position;
+  /** Events a second that its replay reads at most. */
+  readonly rate?: number;
+  /** Whether whoever builds it goes on to swap it in. */
+  readonly autoSwap?: boolean;
+  /** How long, in hours, the one before it is kept once this one is live; absent: until somebody retires it. */
+  readonly soakHours?: number;
   /** ISO 8601. */
   readonly declaredAt: string;
   /** Who builds it: changes with each worker that takes the replay over. */
@@ -35,8 +54,18 @@ export interface Generation {
   readonly verifiedTo?: Position;
   /** Every stream is applied up to this position, which was the leader's tail after the join. */
   readonly sealedTo?: Position;
+  /** When the report of the verification and the comparison with the live rows was kept, in ISO 8601. */
+  readonly reportedAt?: string;
   /** A write to it failed while the live one went on: it can no longer become live. */
   readonly blocked?: string;
+  /** Why nobody writes it for now: it is resumed, or aborted. */
+  readonly paused?: string;
+  /** Who lets it go on: the operator who paused it, or any deployment that has its code again. */
+  readonly pausedBy?: "operator" | "code";
+  /** Since it was paused, projectors may have passed it by: its seam has to be closed again. */
+  readonly behind?: boolean;
+  /** When it is retired by itself, in ISO 8601. */
+  readonly soakUntil?: string;
 }
 
 /** One transition, for people who ask later who did what. */
@@ -71,13 +100,23 @@ const generationSchema = z.object({
   id: z.string(),
   table: z.string(),
   version: z.int(),
-  role: z.enum(["building", "joined", "live", "soaking", "retiring"]),
+  fingerprint: z.string().exactOptional(),
+  role: z.enum(generationRoles),
   from: positionSchema,
+  until: positionSchema.exactOptional(),
+  rate: z.number().exactOptional(),
+  autoSwap: z.boolean().exactOptional(),
+  soakHours: z.number().exactOptional(),
   declaredAt: z.string(),
   worker: z.string().exactOptional(),
   verifiedTo: positionSchema.exactOptional(),
   sealedTo: positionSchema.exactOptional(),
+  reportedAt: z.string().exactOptional(),
   blocked: z.string().exactOptional(),
+  paused: z.string().exactOptional(),
+  pausedBy: z.enum(["operator", "code"]).exactOptional(),
+  behind: z.boolean().exactOptional(),
+  soakUntil: z.string().exactOptional(),
 });
 
 const noteSchema = z.object({
@@ -115,6 +154,39 @@ export class Catalog {
       ),
     );
     return Item === undefined ? { projection, epoch: 0, generations: [] } : entrySchema.parse(unmarshall(Item));
+  }
+
+  /** Names of the views as of a position that stand beside a view, in their order. */
+  async namesBeside(view: string): Promise<readonly string[]> {
+    const { Items = [] } = await translated(
+      this.#dynamodb.send(
+        new QueryCommand({
+          TableName: this.#table,
+          KeyConditionExpression: "pk = :view AND begins_with(sk, :named)",
+          ExpressionAttributeValues: { ":view": { S: view }, ":named": { S: namedEntries } },
+          ConsistentRead: true,
+        }),
+      ),
+    );
+    return Items.map(({ sk }) => sk?.S?.slice(namedEntries.length) ?? "");
+  }
+
+  /** Removes the entry, which must have no generation, if it is still at `seen`'s epoch. */
+  async forget({ projection, epoch }: CatalogEntry): Promise<void> {
+    try {
+      await translated(
+        this.#dynamodb.send(
+          new DeleteItemCommand({
+            TableName: this.#table,
+            Key: catalogKey(projection),
+            ConditionExpression: "epoch = :seen",
+            ExpressionAttributeValues: { ":seen": { N: epoch.toString() } },
+          }),
+        ),
+      );
+    } catch (error) {
+      if (!isNamed(error, "ConditionalCheckFailedException")) throw error;
+    }
   }
 
   /**
@@ -165,13 +237,27 @@ export function liveGeneration(entry: CatalogEntry): Generation | undefined {
  */
 export function writtenGenerations(entry: CatalogEntry): readonly Generation[] {
   const others = entry.generations.filter(
-    ({ role, blocked }) => (role === "joined" || role === "soaking") && blocked === undefined,
+    ({ role, blocked, paused }) =>
+      (role === "joined" || role === "soaking") && blocked === undefined && paused === undefined,
   );
   return [...others, ...entry.generations.filter(({ role }) => role === "live")];
 }
 
 export function catalogKey(projection: string): { pk: { S: string }; sk: { S: string } } {
-  return { pk: { S: projection }, sk: { S: "catalog" } };
+  const { view, name } = partsOfEntryName(projection);
+  return { pk: { S: view }, sk: { S: name === undefined ? "catalog" : `${namedEntries}${name}` } };
+}
+
+const namedEntries = "catalog@";
+
+/** What the catalog calls a view as of a position, which stands beside the live one under a name of its own. */
+export function entryName(view: string, name?: string): string {
+  return name === undefined ? view : `${view}@${name}`;
+}
+
+function partsOfEntryName(entry: string): { readonly view: string; readonly name?: string } {
+  const [view = "", name] = entry.split("@");
+  return name === undefined ? { view } : { view, name };
 }
 
 function marshallEntry(entry: CatalogEntry): Item {
@@ -180,6 +266,7 @@ function marshallEntry(entry: CatalogEntry): Item {
   const generations = entry.generations.map((generation) => ({
     ...generation,
     from: text(generation.from),
+    until: text(generation.until),
     verifiedTo: text(generation.verifiedTo),
     sealedTo: text(generation.sealedTo),
   }));

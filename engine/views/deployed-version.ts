@@ -1,4 +1,5 @@
 import type { CatalogEntry, Generation } from "./catalog.ts";
+import { isMadeBy } from "./pinned-projection.ts";
 import type { Projection } from "./projection.ts";
 
 /** The code that writes a generation is not in this deployment: nobody here may go on with what it began. */
@@ -10,12 +11,23 @@ export class VersionNotDeployedError extends Error {
 /** The projection that writes the generation. Throws {@link VersionNotDeployedError}. */
 export function deployedVersion(
   { projection: view }: Pick<CatalogEntry, "projection">,
-  { id, version }: Pick<Generation, "id" | "version">,
+  generation: Pick<Generation, "id" | "version" | "fingerprint">,
   versions: readonly Projection[],
 ): Projection {
-  const deployed = versions.find((candidate) => candidate.version === version);
+  const deployed = versions.find((candidate) => isMadeBy(generation, candidate));
   if (deployed !== undefined) return deployed;
   throw new VersionNotDeployedError(
-    `generation ${id} of ${view} is written by version ${version}, which is not deployed: deploy it again beside the new one, then replay the view`,
+    `generation ${generation.id} of ${view} is written by ${whyNotDeployed(generation, versions)}: deploy that code again beside the new one, then replay the view`,
   );
+}
+
+/** What is missing here, to be said behind "by" or before a verb. */
+export function whyNotDeployed(
+  { version, fingerprint = "none" }: Pick<Generation, "version" | "fingerprint">,
+  versions: readonly Projection[],
+): string {
+  const other = versions.find((candidate) => candidate.version === version)?.fingerprints?.[0];
+  return other === undefined
+    ? `version ${version}, which is not deployed`
+    : `version ${version} as it was at fingerprint ${fingerprint}, and what is deployed as version ${version} is changed code (${other})`;
 }

@@ -78,6 +78,11 @@ interface ProjectionBase {
   /** The types it reads, with their schemas and upcasters. */
   readonly eventTypes: EventTypes;
   readonly indexes?: readonly ViewIndex[];
+  /**
+   * Of the code, made from its sources: the first is what it is, the others what it was when it gave the same rows. Absent
+   * where nothing pins it. Not part of a definition: the registry of a deployment adds it.
+   */
+  readonly fingerprints?: readonly string[];
   /** Whether somebody decided that this event changes nothing here: not part of a definition, but of what is known at run time. */
   readonly isDiscarded?: (event: { readonly stream: string; readonly revision: bigint }) => boolean;
 }
@@ -110,7 +115,7 @@ type Handlers<Types extends EventTypes, Change> = {
 
 type Definition<Kind extends Projection, Types extends EventTypes, Change> = Omit<
   Kind,
-  "rows" | "eventTypes" | "changes" | "isDiscarded"
+  "rows" | "eventTypes" | "changes" | "isDiscarded" | "fingerprints"
 > & {
   readonly eventTypes: Types;
   /** One handler per listed event type. */
@@ -141,6 +146,17 @@ export function defineSharedProjection<const Types extends EventTypes, const Own
   // The owned names are told one by one only to those who write handlers; what is given is a change like any other.
   const handlers = on as Handlers<Types, readonly KeyedRowChange[]>;
   return { ...rest, rows: "shared", changes: dispatch(handlers) };
+}
+
+/** By view, then by version; as {@link ProjectionBase.fingerprints}. */
+type Fingerprints = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+
+/** The projections with what pins them; one that the fingerprints do not know is not pinned. */
+export function pinned(fingerprints: Fingerprints, projections: readonly Projection[]): readonly Projection[] {
+  return projections.map((projection) => {
+    const known = fingerprints[projection.name]?.[projection.version.toString()];
+    return known === undefined ? projection : { ...projection, fingerprints: known };
+  });
 }
 
 export class ProjectionDefinitionError extends Error {

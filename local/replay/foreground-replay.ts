@@ -5,7 +5,7 @@
 import type { Position } from "../../engine/event-store/position.ts";
 import { ReplayInterruptedError } from "../../engine/replay/errors.ts";
 import type { Replay } from "../../engine/replay/replay.ts";
-import { describeReport } from "../../engine/replay/report.ts";
+import { describeReport } from "../../engine/replay/run-report.ts";
 import { CommandError } from "../cli/command-error.ts";
 import { summary } from "./replay-summary.ts";
 import { StepDisplay } from "./step-display.ts";

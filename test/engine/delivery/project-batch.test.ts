@@ -290,17 +290,22 @@ describe("a projector", () => {
     expect((await view.contents("live")).rows).toStrictEqual({ [`${id}/account`]: { sum: 1 } });
   });
 
-  it("blocks a generation beside the live one that is made by code which is not deployed", async () => {
+  it("pauses a generation beside the live one that is made by code which is not deployed", async () => {
     const view = await viewOf("soaking", "live");
     const entry = await view.catalog.read(view.projection.name);
     const old = entry.generations.map((each) => (each.role === "soaking" ? { ...each, version: 7 } : each));
     await view.catalog.transition(entry, old);
     const events = await views.append(`account-${newId()}`, [changed({ add: { sum: 1 } })]);
     expect(await projectBatch(view.context, [view.projection], events)).toStrictEqual(nothingFailed);
-    expect(await view.blocked()).toStrictEqual({
-      soaking: expect.stringContaining("version 7, which is not deployed") as string,
-      live: undefined,
-    });
+    expect((await view.catalog.read(view.projection.name)).generations).toMatchObject([
+      {
+        role: "soaking",
+        paused: expect.stringContaining("version 7, which is not deployed") as string,
+        pausedBy: "code",
+      },
+      { role: "live" },
+    ]);
+    expect(await view.blocked()).toStrictEqual({ soaking: undefined, live: undefined });
   });
 
   it("goes on when a soaking generation was retired under it, and its table is gone", async () => {

@@ -218,7 +218,12 @@ describe.each(kinds)("a replay of $kind", (kind: Kind) => {
     });
     const first = await view.replay(clients).run({ observer });
     gate.open();
-    expect(await second).toStrictEqual({ view: view.name, generation: first.generation, seamEvents: 0 });
+    expect(await second).toStrictEqual({
+      view: view.name,
+      outcome: "live",
+      generation: first.generation,
+      seamEvents: 0,
+    });
     expect(tails).toBe(1);
     expect((await view.generation("soaking")).id).toBe(former.id);
     await view.expectExact();
@@ -360,7 +365,8 @@ describe.each(kinds)("a replay of $kind", (kind: Kind) => {
         }
       }
     }
-    for (const when of ["back-fill", "verify", "close-seam"] as const) {
+    // The back-fill asks the leader, who has got so far.
+    for (const when of ["verify", "close-seam"] as const) {
       let pending: Promise<unknown> = Promise.resolve();
       const eventStore = new Follower(view.eventStore, async () => {
         await pending;
@@ -375,7 +381,6 @@ describe.each(kinds)("a replay of $kind", (kind: Kind) => {
           if (step === when) pending = lag();
         },
       };
-      if (when === "back-fill") await view.happen(kind);
       await expect(view.replay({ eventStore }).run({ observer })).rejects.toThrow(EventStoreUnavailableError);
       expect(await view.roles()).toStrictEqual(["live", when === "close-seam" ? "joined" : "building"]);
       end = undefined;

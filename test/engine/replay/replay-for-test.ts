@@ -278,7 +278,7 @@ export class ViewForReplay extends ViewsForTest {
     const progress = (await this.items(this.catalogTable))
       .map(({ sk }) => sk?.S ?? "")
       .filter((sk) => sk !== "catalog");
-    expect(progress.filter((sk) => !known.has(sk.replace("replay#", "")))).toStrictEqual([]);
+    expect(progress.filter((sk) => !known.has(sk.replace(/^(replay|report)#/, "")))).toStrictEqual([]);
   }
 }
 
@@ -334,6 +334,11 @@ export class InterceptedEventStore extends EventStore {
   override async *readAll(from?: Position, until?: Position): AsyncGenerator<StoredEvent, void> {
     await this.#before("readAll");
     yield* super.readAll(from, until);
+  }
+
+  override async *roundsOf(...read: Parameters<EventStore["roundsOf"]>): AsyncGenerator<StoredEvent[], void> {
+    await this.#before("readAll");
+    yield* super.roundsOf(...read);
   }
 
   override async *readStream(stream: string, from?: bigint, maxCount?: bigint): AsyncGenerator<StoredEvent, void> {

@@ -15,6 +15,7 @@ import {
   type CatalogEntry,
   type Generation,
   type GenerationRole,
+  generationRoles,
 } from "../../../engine/views/catalog.ts";
 import { rejection } from "../../local/eventstoredb/event-store-for-test.ts";
 import { createCatalogTable, owned } from "../views/views-for-test.ts";
@@ -30,7 +31,7 @@ beforeAll(async () => {
   return () => dynamodb.destroy();
 });
 
-const roles: readonly GenerationRole[] = ["building", "joined", "live", "soaking", "retiring"];
+const roles = generationRoles;
 const names = Object.keys(transitions) as TransitionName[];
 
 /** One that every check lets pass. */
@@ -43,7 +44,10 @@ const generation = (id: string, role: GenerationRole, rest: Partial<Generation> 
   declaredAt: "2026-01-01T00:00:00.000Z",
   worker: "me",
   verifiedTo: startOfAll,
+  reportedAt: "2026-01-01T00:00:00.000Z",
   sealedTo: startOfAll,
+  // A view as of a position ends there, and no other does.
+  ...(role === "frozen" ? { until: startOfAll } : {}),
   ...rest,
 });
 
@@ -55,30 +59,29 @@ async function viewOf(...generations: readonly Generation[]): Promise<string> {
 }
 
 const take = (view: string, id: string, name: TransitionName, record: TransitionRecord = { worker: "me" }) =>
-  transit({ catalog, view, versions: [owned] }, id, name, record);
+  transit({ catalog, view, versions: [pinned] }, id, name, record);
+
+const pinned = { ...owned, fingerprints: ["new", "of the same rows"] };
 
 /**
  * What becomes of a generation `g`, beside one that is live and one that soaks (unless it is that itself): its role and
- * theirs after the transition, "done" where nothing is left to do, "-" where it is refused.
+ * theirs after the transition, "done" where nothing is left to do; where it is refused, nothing.
  */
-const matrix: Readonly<Record<TransitionName, Readonly<Record<GenerationRole | "gone", string>>>> = {
-  claim: { building: "building live soaking", joined: "-", live: "-", soaking: "-", retiring: "-", gone: "-" },
-  verified: { building: "building live soaking", joined: "-", live: "-", soaking: "-", retiring: "-", gone: "-" },
-  join: { building: "joined live soaking", joined: "done", live: "-", soaking: "-", retiring: "-", gone: "-" },
-  sealed: { building: "-", joined: "joined live soaking", live: "-", soaking: "-", retiring: "-", gone: "-" },
-  block: { building: "-", joined: "joined live soaking", live: "-", soaking: "soaking live", retiring: "-", gone: "-" },
-  swap: { building: "-", joined: "live soaking retiring", live: "done", soaking: "-", retiring: "-", gone: "-" },
-  rollback: { building: "-", joined: "-", live: "done", soaking: "live soaking", retiring: "-", gone: "-" },
-  retire: { building: "-", joined: "-", live: "-", soaking: "retiring live", retiring: "done", gone: "-" },
-  abort: {
-    building: "retiring live soaking",
-    joined: "retiring live soaking",
-    live: "-",
-    soaking: "-",
-    retiring: "done",
-    gone: "-",
-  },
-  drop: { building: "-", joined: "-", live: "-", soaking: "-", retiring: "live soaking", gone: "done" },
+const matrix: Readonly<Record<TransitionName, Readonly<Partial<Record<GenerationRole | "gone", string>>>>> = {
+  claim: { building: "building live soaking" },
+  verified: { building: "building live soaking" },
+  join: { building: "joined live soaking", joined: "done" },
+  // Of one with an end alone, which is a case of its own.
+  freeze: { building: "without an end", frozen: "done" },
+  sealed: { joined: "joined live soaking", soaking: "soaking live" },
+  block: { joined: "joined live soaking", soaking: "soaking live" },
+  pause: { building: "building live soaking", joined: "joined live soaking", soaking: "soaking live" },
+  resume: { building: "building live soaking", joined: "joined live soaking", soaking: "soaking live" },
+  swap: { joined: "live soaking retiring", live: "done" },
+  rollback: { live: "done", soaking: "live soaking" },
+  retire: { soaking: "retiring live", frozen: "retiring live soaking", retiring: "done" },
+  abort: { building: "retiring live soaking", joined: "retiring live soaking", retiring: "done" },
+  drop: { retiring: "live soaking", gone: "done" },
 };
 
 describe.each(names)("the transition %s", (name) => {
@@ -91,7 +94,7 @@ describe.each(names)("the transition %s", (name) => {
     const outcome = await take(view, "g", name).catch((error: unknown) => error);
     const after = await catalog.read(view);
     const expected = matrix[name][role];
-    if (expected === "-") {
+    if (expected === undefined) {
       expect(outcome).toBeInstanceOf(TransitionRefusedError);
       expect((outcome as Error).message).toBe(
         `${name} of generation g of ${view} is refused: ` +
@@ -99,6 +102,9 @@ describe.each(names)("the transition %s", (name) => {
             ? "there is no such generation (any more)"
             : `it is ${role}, not ${transitions[name].from.join(" or ")}`),
       );
+      expect(after).toStrictEqual(before);
+    } else if (expected === "without an end") {
+      expect((outcome as Error).message).toContain("it has no end: what is written on is not frozen");
       expect(after).toStrictEqual(before);
     } else if (expected === "done") {
       expect([outcome, after]).toStrictEqual([before, before]);
@@ -117,15 +123,33 @@ describe("a check", () => {
     ["rollback", { verifiedTo: undefined } as object, "it was not compared with the events"],
     ["swap", { sealedTo: undefined } as object, "events between its back-fill and its join may be missing"],
     ["rollback", { sealedTo: undefined } as object, "events between its back-fill and its join may be missing"],
+    ["join", { reportedAt: undefined } as object, "there is no report of how it compares: verify it"],
+    ["swap", { reportedAt: undefined } as object, "there is no report of how it compares: verify it"],
+    ["rollback", { reportedAt: undefined } as object, "there is no report of how it compares: verify it"],
+    ["swap", { behind: true }, "events that came while it was paused may be missing: resume it"],
+    ["rollback", { behind: true }, "events that came while it was paused may be missing: resume it"],
+    ...(["claim", "verified", "join", "sealed", "swap", "rollback"] as const).map(
+      (name): [TransitionName, Partial<Generation>, string] => [
+        name,
+        { paused: "for lunch" },
+        "it is paused: for lunch",
+      ],
+    ),
+    ["join", { until: startOfAll }, "it ends at a position, and a live view goes on"],
+    ["freeze", {}, "it has no end: what is written on is not frozen"],
+    ["freeze", { until: startOfAll, worker: "other" }, "another worker has taken its replay over"],
     ["swap", { blocked: "no luck" }, "a write to it failed: no luck"],
     ["rollback", { blocked: "no luck" }, "a write to it failed: no luck"],
     ["verified", { worker: "other" }, "another worker has taken its replay over"],
     ["join", { worker: "other" }, "another worker has taken its replay over"],
-    ...(["claim", "verified", "join", "sealed", "swap", "rollback"] as const).map(
-      (name): [TransitionName, Partial<Generation>, string] => [
-        name,
-        { version: 7 },
-        "version 7 of its projection is not deployed",
+    ...(["claim", "verified", "join", "sealed", "resume", "swap", "rollback"] as const).flatMap(
+      (name): [TransitionName, Partial<Generation>, string][] => [
+        [name, { version: 7 }, "it is made by version 7, which is not deployed"],
+        [
+          name,
+          { fingerprint: "old" },
+          "it is made by version 1 as it was at fingerprint old, and what is deployed as version 1 is changed code (new)",
+        ],
       ],
     ),
   ];
@@ -142,11 +166,20 @@ describe("a check", () => {
   it("is named beside the others that refuse", async () => {
     const view = await viewOf(generation("g", "joined", { blocked: "no luck", version: 7 }));
     await expect(take(view, "g", "swap")).rejects.toThrow(
-      "is refused: a write to it failed: no luck; version 7 of its projection is not deployed",
+      "is refused: a write to it failed: no luck; it is made by version 7, which is not deployed",
     );
   });
 
-  it.each(["block", "retire", "abort", "drop"] as const)(
+  it("takes code for the same that is said to give the same rows", async () => {
+    const view = await viewOf(
+      generation("g", "joined", { fingerprint: "of the same rows" }),
+      generation("live", "live"),
+    );
+    await take(view, "g", "swap");
+    expect((await catalog.read(view)).generations.map(({ role }) => role)).toStrictEqual(["live", "soaking"]);
+  });
+
+  it.each(["block", "pause", "retire", "abort", "drop"] as const)(
     "keeps nobody from %s of what can never be live",
     async (name) => {
       const [role = "building"] = transitions[name].from;
@@ -164,6 +197,36 @@ describe("a transition", () => {
     const verifiedTo = { commit: 2n ** 60n, prepare: 1n };
     await take(view, "g", "verified", { worker: "me", verifiedTo });
     expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, verifiedTo }]);
+  });
+
+  it("freezes a view as of a position where it is verified", async () => {
+    const view = await viewOf(generation("g", "building", { until: startOfAll }));
+    await take(view, "g", "freeze");
+    expect((await catalog.read(view)).generations).toMatchObject([{ id: "g", role: "frozen" }]);
+  });
+
+  it("takes back what no longer holds: a pause when it is resumed, and what it missed when its seam is closed", async () => {
+    const before = generation("g", "soaking");
+    const view = await viewOf(before);
+    await take(view, "g", "pause", { paused: "for lunch", pausedBy: "operator", behind: true });
+    expect((await catalog.read(view)).generations).toStrictEqual([
+      { ...before, paused: "for lunch", pausedBy: "operator", behind: true },
+    ]);
+    await take(view, "g", "resume", {});
+    expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, behind: true }]);
+    await take(view, "g", "sealed", { sealedTo: startOfAll });
+    expect((await catalog.read(view)).generations).toStrictEqual([before]);
+  });
+
+  it("to live says until when the generation before it is kept, which a rollback forgets", async () => {
+    const view = await viewOf(generation("g", "joined", { soakHours: 2 }), generation("live", "live"));
+    const earliest = Date.now() + 2 * 3_600_000;
+    await take(view, "g", "swap");
+    const soaking = (await catalog.read(view)).generations.find(({ role }) => role === "soaking");
+    expect(Date.parse(soaking?.soakUntil ?? "") - earliest).toBeGreaterThanOrEqual(0);
+    expect(Date.parse(soaking?.soakUntil ?? "") - Date.now()).toBeLessThanOrEqual(2 * 3_600_000);
+    await take(view, "live", "rollback", {});
+    expect((await catalog.read(view)).generations.every(({ soakUntil }) => soakUntil === undefined)).toBe(true);
   });
 
   it.each(["swap then abort", "abort then swap"])("that comes second decides anew: %s", async (order) => {

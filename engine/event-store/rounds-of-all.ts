@@ -1,7 +1,7 @@
-import { EventStoreUnavailableError } from "../event-store/errors.ts";
-import type { EventStore } from "../event-store/event-store.ts";
-import { comparePositions, isAfter, type Position, startOfAll } from "../event-store/position.ts";
-import type { StoredEvent } from "../event-store/stored-event.ts";
+import { EventStoreUnavailableError } from "./errors.ts";
+import type { EventStore } from "./event-store.ts";
+import { comparePositions, isAfter, type Position, startOfAll } from "./position.ts";
+import type { StoredEvent } from "./stored-event.ts";
 
 /**
  * The events of `$all` after `after` up to `target`, so many at a time. Throws {@link EventStoreUnavailableError} when they
