@@ -1,30 +1,75 @@
 /**
- * Rebuilds views. By hand: `{"view": "sales-by-month"}`, with `"from": "COMMIT/PREPARE"` if events before that are not to
- * count, or, without it, with another `"action"`. By schedule, `{"action": "resume"}`: takes up what a worker that is gone has left
- * unfinished. One that is not done when its time is nearly up stops at a checkpoint, and the schedule goes on from there.
+ * Rebuilds views. By hand: `{"view": "sales-by-month"}`, or several, `{"views": [...]}`, with the actions and options of
+ * `tidemark replay`. One that is not done when its time is nearly up stops at a checkpoint and invokes itself to go on. By
+ * schedule, `{"action": "resume"}`: takes up what a worker that is gone has left unfinished, for an invocation can get lost.
  */
 import type { Context } from "aws-lambda";
 import * as z from "zod";
-import { parsePosition } from "../engine/event-store/position.ts";
-import { ReplayBusyError, ReplayInterruptedError, ReplayLostError } from "../engine/replay/errors.ts";
-import { Replay, type ReplayObserver } from "../engine/replay/replay.ts";
+import { parsePosition, type Position } from "../engine/event-store/position.ts";
+import {
+  ReplayBusyError,
+  ReplayInterruptedError,
+  ReplayLostError,
+  ReplayPausedError,
+} from "../engine/replay/errors.ts";
+import { Replay, type ReplayObserver, type Started } from "../engine/replay/replay.ts";
+import type { ReplayContext } from "../engine/replay/replay-context.ts";
 import { replayStatus, statusToJson } from "../engine/replay/replay-status.ts";
+import { reportPage } from "../engine/replay/report-page.ts";
 import { describeReport } from "../engine/replay/run-report.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
 import { functionLogger } from "./function-logger.ts";
 import { replayContext } from "./replay-context.ts";
+import { type Continuation, goOn } from "./replay-continuation.ts";
 
 const log = functionLogger("replay");
 
-const requestSchema = z.union([
-  z.strictObject({ action: z.literal("resume") }),
-  z.strictObject({ view: z.string(), action: z.literal("run").default("run"), from: z.string().optional() }),
-  // What rebuilds nothing has no use for "from".
-  z.strictObject({ view: z.string(), action: z.enum(["status", "abort", "rollback", "retire"]) }),
+const position = z.string().transform((text) => parsePosition(text));
+const above0 = z.number().positive();
+const oneView = { view: z.string(), as: z.string().exactOptional() };
+/** One or several, which read the log once for all. */
+const viewsSchema = z.union([
+  z.object({ view: z.string() }).transform(({ view }) => [view]),
+  z.object({ views: z.array(z.string()).min(1) }).transform(({ views }) => views),
 ]);
 
+const wishesSchema = z.strictObject({
+  action: z.enum(["run", "start"]).default("run"),
+  view: z.string().exactOptional(),
+  views: z.array(z.string()).exactOptional(),
+  from: position.exactOptional(),
+  until: position.exactOptional(),
+  as: z.string().exactOptional(),
+  rate: above0.exactOptional(),
+  autoSwap: z.boolean().exactOptional(),
+  soakHours: above0.exactOptional(),
+});
+
+const requestSchema = z.union([
+  z.strictObject({ action: z.literal("resume") }),
+  z.strictObject({
+    action: z.literal("continue"),
+    views: z.array(z.string()),
+    as: z.string().exactOptional(),
+    autoSwap: z.boolean().exactOptional(),
+    since: z.string(),
+  }),
+  z.strictObject({
+    action: z.literal("preview"),
+    view: z.string(),
+    from: position.exactOptional(),
+    until: position.exactOptional(),
+  }),
+  z.strictObject({ action: z.literal("verify"), ...oneView, format: z.enum(["json", "html"]).default("json") }),
+  z.strictObject({ action: z.enum(["status", "pause", "resume", "abort", "retire"]), ...oneView }),
+  z.strictObject({ action: z.enum(["swap", "rollback"]), view: z.string() }),
+  wishesSchema,
+]);
+
+type Wishes = z.output<typeof wishesSchema>;
+
 const rightRequest =
-  'give {"view": ...}, perhaps with "from": "COMMIT/PREPARE", or with "action": "status", "abort", "rollback" or "retire" and no "from"; or {"action": "resume"}';
+  'give {"view": ...} or {"views": [...]}, perhaps with "action": "run" or "start" and "from", "until" and "as", "rate", "autoSwap" or "soakHours"; or {"view": ..., "action": ...} with "preview", "status", "pause", "resume", "verify", "swap", "abort", "rollback" or "retire", of which only "preview" takes "from" and "until"; or {"action": "resume"}';
 
 export class ReplayRequestError extends Error {
   readonly code = "REPLAY_REQUEST";
@@ -40,24 +85,35 @@ export const handler = async (
   event: unknown,
   context: Pick<Context, "getRemainingTimeInMillis">,
 ): Promise<Answer | readonly Answer[]> => {
-  const request = requestSchema.safeParse(event);
-  if (!request.success) throw new ReplayRequestError(rightRequest, { cause: request.error });
+  const request = parsed(event);
   const signal = AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reservedMs));
-  if (!("view" in request.data)) return resumeAll(signal);
-
-  const { view } = request.data;
+  if (request.action === "run" || request.action === "start") return start(request, signal);
   const stores = await replayContext("replay");
-  const replay = new Replay(stores, versionsOf(view));
-  switch (request.data.action) {
-    case "run": {
-      const { from } = request.data;
-      const position = from === undefined ? {} : { from: parsePosition(from) };
-      return unlessInterrupted(view, async () =>
-        describeReport(await replay.run({ ...position, signal, observer: observerOf(view) })),
-      );
+  if (request.action === "continue") return goOnWith(stores, request, signal);
+  const named = "view" in request ? request.view : undefined;
+  if (named === undefined) return resumeAll(stores, signal);
+  const replay = new Replay(stores, versionsOf(named), "as" in request ? request.as : undefined);
+  const { view } = replay;
+  const watching = { signal, observer: observerOf(view) };
+  switch (request.action) {
+    case "preview": {
+      const { from, until } = request;
+      return { ...(await replay.preview({ ...range(from, until), ...watching })), outcome: "previewed" };
     }
     case "status":
       return statusToJson(await replayStatus(stores, view));
+    case "verify": {
+      const report = await replay.verify(watching);
+      return request.format === "html" ? { view, html: reportPage(report) } : report;
+    }
+    case "resume": {
+      const report = await replay.resume({ ...watching, for: "operator" });
+      return report === undefined ? { view, outcome: "nothing-to-resume" } : describeReport(report);
+    }
+    case "pause":
+      return { view, outcome: "paused", generation: (await replay.pause()).id };
+    case "swap":
+      return describeReport(await replay.swap(watching));
     case "abort":
       return { view, outcome: "aborted", generation: (await replay.abort()).id };
     case "rollback":
@@ -67,26 +123,106 @@ export const handler = async (
   }
 };
 
+function parsed(event: unknown): z.output<typeof requestSchema> {
+  const request = requestSchema.safeParse(event);
+  if (request.success) return request.data;
+  throw new ReplayRequestError(rightRequest, { cause: request.error });
+}
+
+function range(from: Position | undefined, until: Position | undefined): { from?: Position; until?: Position } {
+  return { ...(from === undefined ? {} : { from }), ...(until === undefined ? {} : { until }) };
+}
+
+async function start(
+  { action, as, from, until, rate, autoSwap, soakHours, ...named }: Wishes,
+  signal: AbortSignal,
+): Promise<Answer | readonly Answer[]> {
+  const views = viewsSchema.safeParse(named);
+  if (!views.success || (named.view !== undefined && named.views !== undefined))
+    throw new ReplayRequestError(rightRequest);
+  const stores = await replayContext("replay");
+  const replays = views.data.map((view) => new Replay(stores, versionsOf(view), as));
+  const swaps = action === "run" ? true : autoSwap;
+  const started = await Replay.startTogether(replays, {
+    ...range(from, until),
+    ...(rate === undefined ? {} : { rate }),
+    ...(swaps === undefined ? {} : { autoSwap: swaps }),
+    ...(soakHours === undefined ? {} : { soakHours }),
+    signal,
+    observer: observerOf(views.data.join(", ")),
+  });
+  return answerTo(
+    stores,
+    started,
+    { views: views.data, ...(as === undefined ? {} : { as }), ...(swaps === undefined ? {} : { autoSwap: swaps }) },
+    undefined,
+  );
+}
+
+/** An invocation of its own by one whose time was up. */
+async function goOnWith(
+  stores: ReplayContext,
+  { views, as, autoSwap, since }: Extract<z.output<typeof requestSchema>, { action: "continue" }>,
+  signal: AbortSignal,
+): Promise<Answer | readonly Answer[]> {
+  const replays = views.map((view) => new Replay(stores, versionsOf(view), as));
+  const started = await Replay.startTogether(replays, {
+    ...(autoSwap === undefined ? {} : { autoSwap }),
+    signal,
+    observer: observerOf(views.join(", ")),
+  });
+  return answerTo(
+    stores,
+    started,
+    { views, ...(as === undefined ? {} : { as }), ...(autoSwap === undefined ? {} : { autoSwap }) },
+    since,
+  );
+}
+
+/** One answer for one view; what its time ended goes on by itself. */
+async function answerTo(
+  stores: ReplayContext,
+  started: readonly Started[],
+  asked: Omit<Continuation, "since">,
+  since: string | undefined,
+): Promise<Answer | readonly Answer[]> {
+  const isInterrupted = (one: Started): boolean =>
+    "error" in one && one.error instanceof ReplayInterruptedError && !(one.error instanceof ReplayPausedError);
+  const interrupted = asked.views.filter((_, index) => started.some((one, at) => at === index && isInterrupted(one)));
+  const continues = interrupted.length > 0 && (await goOn(stores, log, { ...asked, views: interrupted }, since));
+  const failed = started.flatMap((one) => ("error" in one && !isInterrupted(one) ? [one] : []));
+  for (const { view, error } of failed) log.error({ view, err: error }, "replay failed");
+  const [failure] = failed;
+  if (failure !== undefined && started.length === 1) throw failure.error;
+  if (failure !== undefined)
+    throw new AggregateError(
+      failed.map(({ error }) => error),
+      "replays failed: see the log",
+    );
+  const answers = started.map((one): Answer =>
+    "report" in one ? describeReport(one.report) : { view: one.view, outcome: "interrupted", continues },
+  );
+  return answers.length === 1 ? (answers[0] ?? {}) : answers;
+}
+
 /** One view after the other; what goes wrong with one holds back no other, and fails the invocation at the end. */
-async function resumeAll(signal: AbortSignal): Promise<readonly Answer[]> {
-  const context = await replayContext("replay");
+async function resumeAll(context: ReplayContext, signal: AbortSignal): Promise<readonly Answer[]> {
   const answers: Answer[] = [];
   const errors: unknown[] = [];
   for (const view of viewNames) {
-    const replay = new Replay(context, versionsOf(view));
-    try {
-      answers.push(
-        await unlessInterrupted(view, async () => {
-          const report = await replay.resume({ signal, observer: observerOf(view) });
-          return report === undefined ? { view, outcome: "nothing-to-resume" } : describeReport(report);
-        }),
-      );
-    } catch (error) {
-      // A worker that is alive goes on with it.
-      if (error instanceof ReplayBusyError || error instanceof ReplayLostError) answers.push({ view, outcome: "busy" });
-      else {
-        log.error({ view, err: error }, "replay failed");
-        errors.push(error);
+    const names = await context.catalog.namesBeside(view);
+    for (const name of [undefined, ...names]) {
+      const replay = new Replay(context, versionsOf(view), name);
+      try {
+        answers.push(await resumed(replay, signal));
+      } catch (error) {
+        // A worker that is alive goes on with it.
+        if (error instanceof ReplayBusyError || error instanceof ReplayLostError) {
+          answers.push({ view: replay.view, outcome: "busy" });
+        } else {
+          log.error({ view: replay.view, err: error }, "replay failed");
+          errors.push(error);
+        }
       }
     }
   }
@@ -94,9 +230,11 @@ async function resumeAll(signal: AbortSignal): Promise<readonly Answer[]> {
   return answers;
 }
 
-async function unlessInterrupted(view: string, work: () => Promise<Answer>): Promise<Answer> {
+async function resumed(replay: Replay, signal: AbortSignal): Promise<Answer> {
+  const { view } = replay;
   try {
-    return await work();
+    const report = await replay.resume({ signal, observer: observerOf(view) });
+    return report === undefined ? { view, outcome: "nothing-to-resume" } : describeReport(report);
   } catch (error) {
     if (!(error instanceof ReplayInterruptedError)) throw error;
     log.info({ view }, "time is up: the schedule goes on from the checkpoint");

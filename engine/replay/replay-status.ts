@@ -1,6 +1,6 @@
 /** Where a view's generations stand, what may be done about each now, and who has done what to them. */
 import { formatPosition } from "../event-store/position.ts";
-import type { Generation, TransitionNote } from "../views/catalog.ts";
+import { type Generation, partsOfEntryName, type TransitionNote } from "../views/catalog.ts";
 import { leaseEnd, readProgress } from "./lease.ts";
 import { type ReplayContext, settingsOf } from "./replay-context.ts";
 
@@ -37,7 +37,11 @@ async function statusOf(
   generation: Generation,
 ): Promise<GenerationStatus> {
   if (generation.role !== "building") return { ...generation, next: nextOf(generation, false) };
-  const progress = await readProgress({ ...context, projection: view, generation: generation.id });
+  const progress = await readProgress({
+    ...context,
+    projection: partsOfEntryName(view).view,
+    generation: generation.id,
+  });
   const until = leaseEnd(progress, settingsOf(context));
   const isWorkedOn = until > Date.now();
   return {
@@ -48,24 +52,32 @@ async function statusOf(
   };
 }
 
-function nextOf({ role, blocked, verifiedTo, sealedTo }: Generation, isWorkedOn: boolean): string {
+function nextOf(generation: Generation, isWorkedOn: boolean): string {
+  const { role, blocked, paused, pausedBy, behind, verifiedTo, sealedTo, soakUntil } = generation;
   if (blocked !== undefined && role !== "retiring") {
     const what = role === "soaking" ? "retire removes it" : "abort removes it, and so does the next replay";
     return `it can no longer become live, because a write to it failed: ${blocked}; ${what}`;
   }
+  if (paused !== undefined && role !== "retiring") {
+    const until = pausedBy === "operator" ? "until it is resumed" : "until that code is deployed again";
+    return `it stands still ${until} (${paused}); ${role === "soaking" ? "retire" : "abort"} removes it`;
+  }
+  if (behind === true && role !== "retiring") return "it was paused and lacks what came meanwhile: resume brings it up";
   switch (role) {
     case "building":
       return isWorkedOn
         ? "a worker builds it; abort ends that"
-        : "nobody works on it: run the replay again to go on, or abort it";
+        : "nobody works on it: resume goes on, abort removes it";
     case "joined":
       return verifiedTo !== undefined && sealedTo !== undefined
-        ? "it is verified and complete: run the replay again to swap it in, or abort it"
-        : "run the replay again to close its seam and swap it in, or abort it";
+        ? "it is verified and complete: swap makes it live, abort removes it"
+        : "resume closes its seam, abort removes it";
     case "live":
       return "readers see it";
     case "soaking":
-      return "it was live before and is still written: rollback brings it back, retire removes it";
+      return `it was live before and is still written: rollback brings it back, retire removes it${
+        soakUntil === undefined ? "" : `, as the schedule does after ${soakUntil}`
+      }`;
     case "frozen":
       return "readers who ask for its name see it, and nobody writes it: retire removes it";
     case "retiring":
@@ -77,9 +89,10 @@ function nextOf({ role, blocked, verifiedTo, sealedTo }: Generation, isWorkedOn:
 export function statusToJson({ generations, ...status }: ReplayStatus): Record<string, unknown> {
   return {
     ...status,
-    generations: generations.map(({ from, verifiedTo, sealedTo, ...generation }) => ({
+    generations: generations.map(({ from, until, verifiedTo, sealedTo, ...generation }) => ({
       ...generation,
       from: formatPosition(from),
+      ...(until === undefined ? {} : { until: formatPosition(until) }),
       ...(verifiedTo === undefined ? {} : { verifiedTo: formatPosition(verifiedTo) }),
       ...(sealedTo === undefined ? {} : { sealedTo: formatPosition(sealedTo) }),
     })),

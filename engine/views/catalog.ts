@@ -255,7 +255,8 @@ export function entryName(view: string, name?: string): string {
   return name === undefined ? view : `${view}@${name}`;
 }
 
-function partsOfEntryName(entry: string): { readonly view: string; readonly name?: string } {
+/** The view of an entry, and the name that it stands under where it is one as of a position. */
+export function partsOfEntryName(entry: string): { readonly view: string; readonly name?: string } {
   const [view = "", name] = entry.split("@");
   return name === undefined ? { view } : { view, name };
 }

@@ -1,45 +1,45 @@
 /** What a replay did, in lines for a person. */
-import { describeDifference } from "../../engine/consistency/difference.ts";
 import { formatPosition } from "../../engine/event-store/position.ts";
-import type { LiveComparison } from "../../engine/replay/live-comparison.ts";
+import { comparisonLines } from "../../engine/replay/report-text.ts";
+import { reportedComparison } from "../../engine/replay/report.ts";
+import type { BuildReport } from "../../engine/replay/build-generation.ts";
 import type { ReplayReport } from "../../engine/replay/replay.ts";
 
-export function summary(report: ReplayReport, seconds: number): string {
-  const { view, generation, former, built, seamEvents } = report;
-  const lines = [
-    `${view} is rebuilt and live: generation ${generation.id}, version ${generation.version}, in ${seconds.toFixed(1)} s`,
-  ];
-  if (built !== undefined) {
-    const { rows, guards, scavengedStreams } = built.verification;
-    lines.push(
-      `  back-fill   ${built.events} events read, ${built.written} rows and guards written`,
-      `  verified    ${rows} rows and ${guards} guards are what the events say, up to ${formatPosition(built.verifiedTo)}`,
-    );
-    if (scavengedStreams > 0)
-      lines.push(`              of ${scavengedStreams} streams the log no longer holds all events`);
-    if (built.comparison !== undefined) lines.push(...comparisonLines(built.comparison));
-  }
-  lines.push(`  seam        ${seamEvents} events brought up after the join`);
-  if (former !== undefined) {
-    lines.push(`  way back    npm run replay -- rollback ${view}   (${former.id} is still being written)`);
-  }
-  return lines.join("\n");
+const states: Readonly<Record<ReplayReport["outcome"], string>> = {
+  live: "rebuilt and live",
+  ready: "rebuilt and ready to be swapped in",
+  verified: "rebuilt and verified",
+  frozen: "built and frozen",
+};
+
+export function summary(
+  { view, outcome, generation, former, built, seamEvents }: ReplayReport,
+  seconds: number,
+): string {
+  const { id, version } = generation;
+  return [
+    `${view} is ${states[outcome]}: generation ${id}, version ${version}, in ${seconds.toFixed(1)} s`,
+    ...(built === undefined ? [] : builtLines(built)),
+    ...(outcome === "live" || outcome === "ready"
+      ? [`  seam        ${seamEvents} events brought up after the join`]
+      : []),
+    ...(outcome === "ready" ? [`  to swap     npx tidemark replay swap ${view}`] : []),
+    ...(former === undefined
+      ? []
+      : [`  way back    npx tidemark replay rollback ${view}   (${former.id} is still being written)`]),
+  ].join("\n");
 }
 
-function comparisonLines(comparison: LiveComparison): string[] {
-  const { same, damaged, behind, changed, otherOffset, undecided, differences } = comparison;
-  const counts = [
-    `${same} rows as before`,
-    `${damaged} mended`,
-    ...(behind === 0 ? [] : [`${behind} behind in the former view`]),
-    ...(changed === 0 ? [] : [`${changed} changed by the new definition`]),
-    ...(otherOffset === 0 ? [] : [`${otherOffset} left out or counted by another offset`]),
-    ...(undecided === 0 ? [] : [`${undecided} undecided`]),
+function builtLines({ events, written, verification, verifiedTo, comparison, comparedWith }: BuildReport): string[] {
+  const { rows, guards, scavengedStreams } = verification;
+  return [
+    `  back-fill   ${events} events read, ${written} rows and guards written`,
+    `  verified    ${rows} rows and ${guards} guards are what the events say, up to ${formatPosition(verifiedTo)}`,
+    ...(scavengedStreams === 0
+      ? []
+      : [`              of ${scavengedStreams} streams the log no longer holds all events`]),
+    ...(comparison === undefined || comparedWith === undefined
+      ? []
+      : comparisonLines(reportedComparison(comparison, comparedWith))),
   ];
-  const listed = differences.map((found) =>
-    found.explanation === "undecided"
-      ? `              ${found.key.partition} / ${found.key.sort}: ${found.why}`
-      : `              ${found.explanation}: ${describeDifference(found.difference)}`,
-  );
-  return [`  live view   ${counts.join(", ")}`, ...listed];
 }

@@ -4,9 +4,21 @@ import { type GenerationStatus, type ReplayStatus, statusToJson } from "../../en
 import type { TransitionNote } from "../../engine/views/catalog.ts";
 import type { CommonOptions } from "../cli/command-error.ts";
 
-export function showStatus(status: ReplayStatus, { json }: Pick<CommonOptions, "json">): void {
-  if (json === true) console.log(JSON.stringify(statusToJson(status)));
-  else for (const line of lines(status)) console.log(line);
+/** `beside` are the names of the views as of a position that stand beside it. */
+export function showStatus(
+  status: ReplayStatus,
+  beside: readonly string[],
+  { json }: Pick<CommonOptions, "json">,
+): void {
+  if (json === true)
+    console.log(JSON.stringify({ ...statusToJson(status), ...(beside.length === 0 ? {} : { beside }) }));
+  else for (const line of [...lines(status), ...besideLines(beside, status.view)]) console.log(line);
+}
+
+function besideLines(beside: readonly string[], view: string): string[] {
+  return beside.map(
+    (name) => `beside it, as of a position: ${name}   (npx tidemark replay status ${view} --as ${name})`,
+  );
 }
 
 function lines({ view, epoch, generations, history }: ReplayStatus): string[] {
@@ -18,10 +30,11 @@ function lines({ view, epoch, generations, history }: ReplayStatus): string[] {
 }
 
 function ofGeneration(generation: GenerationStatus): string[] {
-  const { id, role, version, from, declaredAt, verifiedTo, sealedTo, checkpoint, leaseUntil, next } = generation;
+  const { id, role, version, from, until, declaredAt, verifiedTo, sealedTo, checkpoint, leaseUntil, next } = generation;
   const facts = [
     `version ${version}`,
     ...(from.commit === startOfAll.commit ? [] : [`counts events from ${formatPosition(from)} on`]),
+    ...at("ends at", until),
     `declared ${declaredAt}`,
     ...(checkpoint === undefined ? [] : [`written to ${checkpoint}`]),
     ...(leaseUntil === undefined ? [] : [`its worker's until ${leaseUntil}`]),

@@ -9,7 +9,7 @@ import { z } from "zod";
 const execute = promisify(execFile);
 const project = join(import.meta.dirname, "../..");
 const packaged = [
-  ...["deploy", "domain", "functions", "local/cli"],
+  ...["deploy", "domain", "engine", "functions", "projections", "local/cli"],
   ...["package.json", "package-lock.json", "serverless.yml", "tsconfig.json"],
 ];
 

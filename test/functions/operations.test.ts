@@ -144,15 +144,66 @@ describe("the operations of a deployment", () => {
       { view: "sales-by-month", outcome: "nothing-to-resume" },
       ...otherViews.map((view) => ({ view, outcome: "nothing-to-resume" })),
     ]);
+    const interrupted = { view: "order-summary", outcome: "interrupted" };
     expect(await functions.replay({ view: "order-summary" }, remaining(0))).toStrictEqual({
-      view: "order-summary",
-      outcome: "interrupted",
+      ...interrupted,
+      continues: true,
     });
+    // It has asked for another invocation of itself. That one brings nothing on, and asks for no third one.
+    const [continuation] = api.asynchronous.splice(0);
+    expect(continuation).toMatchObject({ action: "continue", views: ["order-summary"], autoSwap: true });
+    expect(await functions.replay(continuation, remaining(0))).toStrictEqual({ ...interrupted, continues: false });
+    expect(api.asynchronous).toStrictEqual([]);
     expect(await functions.replay({ action: "resume" }, plenty)).toMatchObject([
       { view: "order-summary", outcome: "live", verified: { rows: 3, guards: 3 } },
       { view: "sales-by-month", outcome: "nothing-to-resume" },
       ...otherViews.map((view) => ({ view, outcome: "nothing-to-resume" })),
     ]);
+  });
+
+  it("replay goes on in an invocation of its own until it is done", async () => {
+    await functions.replay({ view: "order-summary" }, remaining(0));
+    const [continuation] = api.asynchronous.splice(0);
+    expect(await functions.replay(continuation, plenty)).toMatchObject({ view: "order-summary", outcome: "live" });
+  });
+
+  it("replay takes every action that the command takes, on one view or several", async () => {
+    const answers = [];
+    for (const request of [
+      { view: "sales-by-month", action: "preview" },
+      { views: ["sales-by-month", "order-summary"], action: "start", rate: 10_000, soakHours: 24 },
+      { view: "sales-by-month", action: "pause" },
+      { view: "sales-by-month", action: "resume" },
+      { view: "sales-by-month", action: "verify" },
+      { view: "sales-by-month", action: "swap" },
+      { view: "order-summary", action: "abort" },
+      { view: "sales-by-month", action: "start", as: "july" },
+      { view: "sales-by-month", action: "status", as: "july" },
+      { view: "sales-by-month", action: "retire", as: "july" },
+    ]) {
+      answers.push(await functions.replay(request, plenty));
+    }
+    expect(answers).toMatchObject([
+      { view: "sales-by-month", outcome: "previewed", rows: 1, comparedWithLive: { same: 1 } },
+      [
+        { view: "sales-by-month", outcome: "ready" },
+        { view: "order-summary", outcome: "ready" },
+      ],
+      { outcome: "paused" },
+      { view: "sales-by-month", outcome: "ready" },
+      { view: "sales-by-month", rows: 1, checked: { outcome: "agrees" } },
+      { view: "sales-by-month", outcome: "live" },
+      { view: "order-summary", outcome: "aborted" },
+      { view: "sales-by-month@july", outcome: "frozen" },
+      { view: "sales-by-month@july", generations: [{ role: "frozen" }] },
+      { view: "sales-by-month@july", outcome: "retired" },
+    ]);
+    const [started] = [await functions.replay({ view: "sales-by-month", action: "start" }, plenty)];
+    expect(started).toMatchObject({ outcome: "ready" });
+    const page = await functions.replay({ view: "sales-by-month", action: "verify", format: "html" }, plenty);
+    expect(page).toMatchObject({ html: expect.stringContaining("<title>Replay of sales-by-month") as string });
+    await functions.replay({ view: "sales-by-month", action: "abort" }, plenty);
+    await functions.replay({ view: "sales-by-month", action: "retire" }, plenty);
   });
 
   it("replay that was interrupted can be aborted", async () => {
@@ -170,9 +221,13 @@ describe("the operations of a deployment", () => {
     [{ view: "sales-by-month", from: "987654321/987654321" }, "POSITION_UNKNOWN", "987654321/987654321"],
     [{ veiw: "sales-by-month" }, "REPLAY_REQUEST", 'give {"view": ...}'],
     [{ view: "sales-by-month", action: "explode" }, "REPLAY_REQUEST", '"rollback"'],
-    [{ view: "sales-by-month", action: "abort", from: "0/0" }, "REPLAY_REQUEST", 'and no "from"'],
-    [{ view: "sales-by-month", action: "rollback", from: "0/0" }, "REPLAY_REQUEST", 'and no "from"'],
-    [{ view: "sales-by-month", action: "retire", from: "0/0" }, "REPLAY_REQUEST", 'and no "from"'],
+    [{ view: "sales-by-month", action: "abort", from: "0/0" }, "REPLAY_REQUEST", 'only "preview" takes'],
+    [{ view: "sales-by-month", action: "rollback", from: "0/0" }, "REPLAY_REQUEST", 'only "preview" takes'],
+    [{ view: "sales-by-month", action: "retire", from: "0/0" }, "REPLAY_REQUEST", 'only "preview" takes'],
+    [{ view: "sales-by-month", views: ["order-summary"] }, "REPLAY_REQUEST", '{"views": [...]}'],
+    [{ view: "sales-by-month", action: "start", rate: 0 }, "REPLAY_REQUEST", '"rate"'],
+    [{ view: "sales-by-month", action: "start", until: "0/0" }, "REPLAY_NAME", "give it a name"],
+    [{ view: "sales-by-month", action: "start", as: "Q 3" }, "REPLAY_NAME", "use 1 to 40 of a-z"],
     [{}, "REPLAY_REQUEST", 'give {"view": ...}'],
   ])("replay refuses %j and says what is right", async (event, code, says) => {
     const refusal = await rejection(functions.replay(event, plenty));

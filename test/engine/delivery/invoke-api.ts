@@ -27,6 +27,8 @@ export class InvokeApi {
   #behave: FunctionForTest = succeeds;
   /** Item identifiers of each invocation, in the order of their arrival. */
   readonly invocations: string[][] = [];
+  /** Payloads of invocations that nobody waits for. */
+  readonly asynchronous: unknown[] = [];
   /** Item identifiers of the events that were told to have failed. */
   readonly failures: string[] = [];
   #answerToFailure: (item: string) => string = () => JSON.stringify({ failure: "failed" });
@@ -72,7 +74,13 @@ export class InvokeApi {
   async #invoked(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const payload = decodePayload(JSON.parse(Buffer.concat(chunks).toString()));
+    const body: unknown = JSON.parse(Buffer.concat(chunks).toString());
+    if (request.headers["x-amz-invocation-type"] === "Event") {
+      this.asynchronous.push(body);
+      response.writeHead(202).end();
+      return;
+    }
+    const payload = decodePayload(body);
     if (payload.asks === "count-failure") {
       const item = itemIdentifier(payload.attempt);
       this.failures.push(item);

@@ -44,7 +44,7 @@ it("of a view whose worker died: how far it had come, until when it has the gene
   const left = async () => (await replayStatus(view, view.name)).generations[1];
   // The clocks of two workers may be apart by a second.
   await expect.poll(left).not.toHaveProperty("leaseUntil");
-  expect(await left()).toMatchObject({ next: "nobody works on it: run the replay again to go on, or abort it" });
+  expect(await left()).toMatchObject({ next: "nobody works on it: resume goes on, abort removes it" });
 });
 
 it("of a view that nobody has built: none", async () => {
@@ -63,8 +63,8 @@ it("is shown in lines, and as JSON with positions as text", async () => {
   const status = await replayStatus(view, view.name);
   const lines: string[] = [];
   const log = vi.spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
-  showStatus(status, {});
-  showStatus(status, { json: true });
+  showStatus(status, ["q3"], {});
+  showStatus(status, [], { json: true });
   log.mockRestore();
   expect(lines[0]).toBe(`${view.name}, epoch ${status.epoch}`);
   expect(lines.filter((line) => /^ {2}(?:live|soaking) /.test(line))).toHaveLength(2);

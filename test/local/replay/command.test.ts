@@ -1,4 +1,5 @@
 /** `tidemark replay`: how it is called, what it says while it works, and when it says what it did. */
+import { z } from "zod";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { runInForeground } from "../../../local/replay/foreground-replay.ts";
 import { waitText } from "../../../local/replay/step-display.ts";
@@ -12,19 +13,35 @@ describe("tidemark replay", () => {
   it("shows the action before the view in its help", async () => {
     const { code, stdout } = await runTidemark("replay", "--help");
     expect(code).toBe(0);
-    expect(stdout.split("\n")[0]).toBe("Usage: tidemark replay [options] [action] <view>");
+    expect(stdout.split("\n")[0]).toBe("Usage: tidemark replay [options] [action] <view...>");
   });
 
-  it.each(["abort", "rollback", "retire"])("refuses --from with %s, which rebuilds nothing", async (action) => {
-    const says = `--from says what a rebuilt view counts, and ${action} rebuilds none: leave it out`;
-    const words = ["replay", action, "sales-by-month", "--from", "0/0"];
-    expect(await runTidemark(...words)).toStrictEqual({ code: 2, stdout: "", stderr: `error: ${says}\n` });
-    const { code, stdout, stderr } = await runTidemark(...words, "--json");
-    expect({ code, stdout, stderr: JSON.parse(stderr) as unknown }).toStrictEqual({
-      code: 2,
-      stdout: "",
-      stderr: { error: { code: "FROM_WITHOUT_RUN", message: says } },
-    });
+  it.each([
+    [["sales-by-month", "--until", "0/0"], "OPTION_WITHOUT_USE", "run has no use for --until: leave it out"],
+    [["abort", "sales-by-month", "--from", "0/0"], "OPTION_WITHOUT_USE", "abort has no use for --from: leave it out"],
+    [["swap", "sales-by-month", "--auto-swap"], "OPTION_WITHOUT_USE", "swap has no use for --auto-swap: leave it out"],
+    [["start", "sales-by-month", "--until", "0/0"], "UNTIL_WITHOUT_NAME", "name it by --as"],
+    [["start", "sales-by-month", "--as", "q3", "--auto-swap"], "NAME_WITH_SWAP", "is never swapped in"],
+    [["verify", "sales-by-month", "--report", "it.pdf"], "REPORT_FORMAT", "end its name with .html, .json or .txt"],
+    [["swap", "sales-by-month", "order-summary"], "ONE_VIEW", "swap is for one view at a time"],
+    [["undo", "sales-by-month"], "UNKNOWN_ACTION", 'there is no action "undo", nor a view of that name'],
+    [["swap"], "VIEW_MISSING", "say which view to swap"],
+  ] as const)("refuses %j", async (words, expected, says) => {
+    const { code, stdout, stderr } = await runTidemark("replay", ...words, "--json");
+    expect({ code, stdout }).toStrictEqual({ code: 2, stdout: "" });
+    const { error } = z
+      .object({ error: z.object({ code: z.string(), message: z.string() }) })
+      .parse(JSON.parse(stderr));
+    expect(error.code).toBe(expected);
+    expect(error.message).toContain(says);
+  });
+
+  it.each(["--rate", "--soak"])("refuses %s that is no number above 0", async (flag) => {
+    for (const value of ["0", "-1", "soon"]) {
+      const { code, stderr } = await runTidemark("replay", "start", "sales-by-month", flag, value);
+      expect(code).toBe(2);
+      expect(stderr).toContain("Give a number above 0.");
+    }
   });
 });
 
@@ -56,7 +73,7 @@ describe("a replay in the foreground", () => {
       return send();
     });
     const { logged } = output();
-    const run = runInForeground(view.replay({ dynamodb }), { json: true });
+    const run = runInForeground([view.replay({ dynamodb })], { json: true, autoSwap: true });
     await gate.reached;
     const before = logged().map((text) => JSON.parse(text) as unknown);
     gate.open();
@@ -74,7 +91,7 @@ describe("a replay in the foreground", () => {
       command === "DeleteTable" ? Promise.reject(new Error("no such luck")) : send(),
     );
     const { logged } = output();
-    const error = await rejection(runInForeground(view.replay({ dynamodb }), {}));
+    const error = await rejection(runInForeground([view.replay({ dynamodb })], { autoSwap: true }));
     dynamodb.destroy();
     const { id } = await view.generation("live");
     expect(logged()[0]).toContain(`owned is rebuilt and live: generation ${id}, version 1, in `);
@@ -94,7 +111,10 @@ describe("a replay in the foreground", () => {
     const [event] = await view.happen(sharedKind);
     await view.deliverAll();
     const { logged } = output();
-    await runInForeground(view.replay(), event === undefined ? {} : { from: event.position });
+    await runInForeground([view.replay()], {
+      autoSwap: true,
+      ...(event === undefined ? {} : { from: event.position }),
+    });
     expect(
       logged()[0]
         ?.split("\n")
@@ -112,7 +132,7 @@ describe("a replay in the foreground", () => {
     await expect(view.replay({ dynamodb, settings: { leaseMs: 60_000 } }).run()).rejects.toThrow("its process is gone");
     dynamodb.destroy();
     const { lines } = output();
-    const run = runInForeground(view.replay(), {});
+    const run = runInForeground([view.replay()], { autoSwap: true });
     await expect.poll(() => lines.some((line) => line.includes("waiting up to"))).toBe(true);
     await view.letLeasesRunOut();
     await run;
