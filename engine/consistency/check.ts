@@ -44,7 +44,7 @@ export async function checkView(
     const isRetired = async (): Promise<boolean> =>
       !writtenGenerations(await context.catalog.read(view)).some(({ id }) => id === generation.id);
     try {
-      const report = await new GenerationCheck(context, projection, generation, options).run();
+      const report = await GenerationCheck.run(context, projection, generation, options);
       if (isClean(report) || round === maximumRounds || !(await isRetired())) return report;
     } catch (error) {
       if (!isNamed(error, "ResourceNotFoundException")) throw error;

@@ -11,9 +11,9 @@ import { rowItemKey } from "../views/item.ts";
 import { type Projection, type RowAttributes, type RowKey, type RowValue, readsStream } from "../views/projection.ts";
 import type { RowChange } from "../views/row-write.ts";
 import { changesOf } from "../views/stream-write.ts";
-import { rowText } from "./difference.ts";
 import { attributesOf, changeRow, isSameRow, type PlainRow } from "./plain-row.ts";
 import { roundsOfAll } from "../event-store/rounds-of-all.ts";
+import { isNamedBy, onlyRow } from "./row-name.ts";
 import { itemText } from "./table-items.ts";
 
 /** An attribute before and after an event; undefined where it was, or is, not there. */
@@ -59,17 +59,6 @@ export interface Explanation {
   readonly unreadable: readonly UnreadableEvent[];
 }
 
-/** What was asked for is no row, or several. */
-export class RowNotFoundError extends Error {
-  readonly code: "ROW_NOT_FOUND" | "ROW_AMBIGUOUS";
-  override readonly name = "RowNotFoundError";
-
-  constructor(code: RowNotFoundError["code"], message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 export interface ExplainOptions {
   readonly eventStore: EventStore;
   /** Without decisions: what was discarded is told too. */
@@ -84,9 +73,8 @@ export interface ExplainOptions {
 }
 
 const eventsAtOnce = 1_000;
-const candidatesListed = 10;
 
-/** Throws {@link RowNotFoundError}. */
+/** Throws RowNotFoundError. */
 export async function explainRow(options: ExplainOptions): Promise<Explanation> {
   const { eventStore, asked, until, onEvents } = options;
   const tail = await eventStore.tail();
@@ -98,17 +86,7 @@ export async function explainRow(options: ExplainOptions): Promise<Explanation> 
     read += round.length;
     onEvents?.(read, round.at(-1)?.position ?? target, target);
   }
-  const [found, ...others] = rows.found;
-  if (found === undefined) {
-    const hint = "give its partition, its sort key, or both as partition / sort";
-    throw new RowNotFoundError("ROW_NOT_FOUND", `no event touches a row "${asked}": ${hint}`);
-  }
-  if (others.length > 0) {
-    const all = [found, ...others].map(({ key }) => `"${rowText(key)}"`);
-    const listed = all.slice(0, candidatesListed).join(", ");
-    const more = all.length > candidatesListed ? ` and ${all.length - candidatesListed} more` : "";
-    throw new RowNotFoundError("ROW_AMBIGUOUS", `"${asked}" names ${all.length} rows, give one: ${listed}${more}`);
-  }
+  const found = onlyRow(rows.found, asked, `no event touches a row "${asked}"`);
   return {
     key: found.key,
     position: target,
@@ -184,7 +162,7 @@ class MatchingRows {
   #matching(changes: ReturnType<typeof changesOf>): Map<RowKey, RowChange[]> {
     const matching = new Map<string, { readonly key: RowKey; readonly changes: RowChange[] }>();
     for (const { key, change } of changes) {
-      if (!isAsked(key, this.#options.asked)) continue;
+      if (!isNamedBy(key, this.#options.asked)) continue;
       const text = itemText(rowItemKey(key));
       const found = matching.get(text);
       if (found === undefined) matching.set(text, { key, changes: [change] });
@@ -224,10 +202,6 @@ class MatchingRows {
 
 const nameOf = ({ stream, revision }: { readonly stream: string; readonly revision: bigint }): string =>
   `${revision.toString()}@${stream}`;
-
-function isAsked(key: RowKey, asked: string): boolean {
-  return key.partition === asked || key.sort === asked || rowText(key) === asked;
-}
 
 function changedAttributes(before: RowAttributes, after: RowAttributes): AttributeChange[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted();

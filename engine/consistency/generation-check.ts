@@ -18,10 +18,15 @@ import type { CheckContext } from "./check.ts";
 import { type Difference, rowDifference } from "./difference.ts";
 import { History, type StreamHistory } from "./history.ts";
 import { isSameRow } from "./plain-row.ts";
+import { keysNamedBy, onlyRow } from "./row-name.ts";
 import { pictureOfRow } from "./row-picture.ts";
-import { foundAttributes, getItems, itemText, keyOfItem, scanItems } from "./table-items.ts";
+import { RowSample } from "./row-sample.ts";
+import { type RowScope, rowsNamed } from "./row-scope.ts";
+import { foundAttributes, getItems, itemText, keyOfItem, readRevisions, scanItems } from "./table-items.ts";
 
 export interface CheckOptions {
+  /** Only these rows, with the guards of the streams that touch them; all unless given. */
+  readonly only?: RowsAsked;
   /** How long a guard may stay behind the events that were there when the check began; 10 s unless set. */
   readonly waitForGuardsMs?: number;
   /** Differences, and undecided rows, that are listed; all are counted. 100 unless set. */
@@ -30,6 +35,12 @@ export interface CheckOptions {
   /** Told when the check begins to wait for so many guards. */
   readonly onWaiting?: (guards: number) => void;
 }
+
+export type RowsAsked =
+  /** So many, half from the keys that the log says and half from those in the table; the same seed takes the same again. */
+  | { readonly sample: number; readonly seed: string }
+  /** Named as people name rows. That there is none of this name is an error, unless it was there before a repair. */
+  | { readonly row: string; readonly mayBeGone?: true };
 
 /** A row of which nobody can say whether it is right. */
 export interface UndecidedRow {
@@ -41,6 +52,8 @@ export interface CheckReport {
   readonly view: string;
   readonly generation: string;
   readonly version: number;
+  /** As asked; absent where all rows were compared. */
+  readonly only?: RowsAsked;
   /** Rows and guards compared. */
   readonly rows: number;
   readonly guards: number;
@@ -69,6 +82,7 @@ export class GenerationCheck {
   readonly #generation: Generation;
   readonly #options: CheckOptions;
   readonly #history: History;
+  readonly #scope: RowScope | undefined;
   /** Items with a row, and in a view of one row a stream also those with a guard alone, by item text. */
   readonly #rows = new Map<string, Item>();
   /** Guards as scanned, by the text of the item that they sit in, each with a name to tell it by. */
@@ -82,24 +96,56 @@ export class GenerationCheck {
   #compared = 0;
   #tail: Position | undefined;
 
-  constructor(context: CheckContext, projection: Projection, generation: Generation, options: CheckOptions) {
+  private constructor(
+    context: CheckContext,
+    projection: Projection,
+    generation: Generation,
+    options: CheckOptions,
+    scope: RowScope | undefined,
+  ) {
     this.#context = context;
     this.#projection = projection;
     this.#generation = generation;
     this.#options = options;
+    this.#scope = scope;
     this.#history = new History({
       eventStore: context.eventStore,
       projection,
       generation,
+      ...(scope === undefined ? {} : { only: scope }),
       floorOf: (stream) => this.#guards.get(itemText(guardKeyOf(projection, stream)))?.guard.revision ?? -1n,
       onEvents: (events, at) => options.onEvents?.(events, at, this.#tail ?? at),
     });
   }
 
-  async run(): Promise<CheckReport> {
+  /** Throws RowNotFoundError when one row is asked for, and there is none of that name or more than one. */
+  static async run(
+    context: CheckContext,
+    projection: Projection,
+    generation: Generation,
+    options: CheckOptions,
+  ): Promise<CheckReport> {
+    const { only } = options;
     // Every event up to here must have arrived, or must do so within the wait.
-    const start = (this.#tail = await this.#context.eventStore.tail());
-    await this.#scan();
+    const start = await context.eventStore.tail();
+    if (only === undefined) {
+      const check = new GenerationCheck(context, projection, generation, options, undefined);
+      return check.#run(start, () => check.#scan());
+    }
+    if ("row" in only) {
+      const check = new GenerationCheck(context, projection, generation, options, rowsNamed(only.row));
+      return check.#run(start, () => check.#findRow(start, only));
+    }
+    const sample = await RowSample.taken({ ...context, projection, generation }, only.sample, only.seed, start);
+    const check = new GenerationCheck(context, projection, generation, options, sample);
+    check.#keep(sample.items);
+    return check.#run(start, () => Promise.resolve());
+  }
+
+  /** `readTable` reads what is to be known of the table before the log. */
+  async #run(start: Position, readTable: () => Promise<void>): Promise<CheckReport> {
+    this.#tail = start;
+    await readTable();
     await this.#history.foldTo(start);
     const stuck = await this.#waitForGuards(this.#streamsBehind());
     // A guard may be ahead of `start`, but not of a tail that is taken after it was read.
@@ -112,6 +158,7 @@ export class GenerationCheck {
       view: this.#projection.name,
       generation: this.#generation.id,
       version: this.#generation.version,
+      ...asAsked(this.#options.only),
       rows: this.#compared,
       guards: new Set([...this.#guards.keys(), ...this.#arrived.keys()]).size,
       events: this.#history.events,
@@ -137,24 +184,64 @@ export class GenerationCheck {
   }
 
   async #scan(): Promise<void> {
-    for await (const items of scanItems(this.#context.dynamodb, this.#generation.table)) {
-      for (const item of items) {
-        const text = itemText(keyOfItem(item));
-        const guard = guardOfItem(item);
-        const stream = streamOfGuardItem(item);
-        const key = keyOfRowItem(item);
-        if (guard !== undefined) this.#guards.set(text, { guard, name: stream ?? key.partition, key });
-        if (stream === undefined) this.#rows.set(text, item);
-      }
+    for await (const items of scanItems(this.#context.dynamodb, this.#generation.table)) this.#keep(items);
+  }
+
+  #keep(items: Iterable<Item>): void {
+    for (const item of items) {
+      const text = itemText(keyOfItem(item));
+      const guard = guardOfItem(item);
+      const stream = streamOfGuardItem(item);
+      const key = keyOfRowItem(item);
+      if (guard !== undefined) this.#guards.set(text, { guard, name: stream ?? key.partition, key });
+      if (stream === undefined) this.#rows.set(text, item);
     }
+  }
+
+  /** That exactly one row has the name is known when the log was read: here, because one that no event touches may be there. */
+  async #findRow(start: Position, { row: asked, mayBeGone }: Extract<RowsAsked, { row: string }>): Promise<void> {
+    await this.#history.foldTo(start);
+    const ofLog = [...this.#history.rows.values()];
+    if (ofLog.length === 0) {
+      const keys = keysNamedBy(asked).map(rowItemKey);
+      this.#keep((await getItems(this.#context.dynamodb, this.#generation.table, keys)).values());
+    }
+    const ofTable = [...this.#rows.values()].map((item) => ({ key: keyOfRowItem(item) }));
+    if (mayBeGone === true && ofLog.length + ofTable.length === 0) return;
+    onlyRow(
+      [...ofLog, ...ofTable],
+      asked,
+      `no event touches a row "${asked}", and none in the table is named so in full`,
+    );
+  }
+
+  /** Those that touch a row that was asked for, and those whose guards were. */
+  #streamsAskedFor(): ReadonlyMap<string, StreamHistory> {
+    const { streams, rows } = this.#history;
+    if (this.#scope === undefined) return streams;
+    const touching = new Set<string>();
+    for (const [text, row] of rows) {
+      if (this.#isAskedFor(text, row.key)) for (const stream of row.streams) touching.add(stream);
+    }
+    const isOf = ({ guardKey, isWanted }: StreamHistory): boolean =>
+      guardKey === undefined || this.#projection.rows === "shared"
+        ? isWanted
+        : this.#isAskedFor(itemText(guardKey), keyOfRowItem({ ...guardKey }));
+    return new Map([...streams].filter(([name, stream]) => touching.has(name) || isOf(stream)));
+  }
+
+  /** A sample may have taken in a row that later ones have driven out. */
+  #isAskedFor(text: string, key: RowKey): boolean {
+    return this.#scope?.has(text, key) !== false;
   }
 
   /** Streams with events that their guards have not let in, and how far those must come. */
   #streamsBehind(): Map<string, BehindGuard> {
     const behind = new Map<string, BehindGuard>();
-    for (const [name, { applicable, guardKey, floor }] of this.#history.streams) {
+    for (const [name, stream] of this.#streamsAskedFor()) {
+      const { applicable, guardKey, floor } = stream;
       if (guardKey === undefined || applicable === undefined || floor >= applicable.revision) continue;
-      behind.set(name, { key: guardKey, expected: { ...applicable }, actual: undefined });
+      behind.set(name, { key: guardKey, expected: { ...applicable }, actual: undefined, item: undefined });
     }
     return behind;
   }
@@ -165,7 +252,7 @@ export class GenerationCheck {
    */
   async #waitForGuards(behind: Map<string, BehindGuard>): Promise<Map<string, BehindGuard>> {
     const until = performance.now() + (this.#options.waitForGuardsMs ?? defaultWaitForGuardsMs);
-    if (behind.size > 0) this.#options.onWaiting?.(behind.size);
+    let isTold = false;
     for (let poll = firstPollMs; behind.size > 0; poll = Math.min(2 * poll, longestPollMs)) {
       const isLast = performance.now() >= until;
       const keys = [...behind.values()].map(({ key }) => key);
@@ -173,6 +260,7 @@ export class GenerationCheck {
       for (const [stream, awaited] of behind) {
         const text = itemText(awaited.key);
         const item = items.get(text);
+        awaited.item = item;
         awaited.actual = guardOfItem(item);
         if (awaited.actual === undefined || awaited.actual.revision < awaited.expected.revision) continue;
         behind.delete(stream);
@@ -180,14 +268,23 @@ export class GenerationCheck {
         if (this.#projection.rows === "one-per-stream" && item !== undefined) this.#rows.set(text, item);
       }
       if (isLast) break;
+      if (behind.size > 0 && !isTold) this.#options.onWaiting?.(behind.size);
+      isTold = true;
       if (behind.size > 0) await sleep(Math.min(poll, Math.max(0, until - performance.now())));
     }
+    // What no scan has seen is judged as it was read last.
+    for (const { key, item } of behind.values()) if (item !== undefined && !this.#isScanned(key)) this.#keep([item]);
     return behind;
+  }
+
+  #isScanned(key: ItemKey): boolean {
+    const text = itemText(key);
+    return this.#guards.has(text) || this.#rows.has(text);
   }
 
   async #checkGuards(): Promise<void> {
     const known = new Set<string>();
-    for (const [stream, history] of this.#history.streams) {
+    for (const [stream, history] of this.#streamsAskedFor()) {
       const { guardKey, unreadable } = history;
       if (unreadable !== undefined) {
         const waits = await this.#quarantinedAt(stream, unreadable.revision);
@@ -204,8 +301,9 @@ export class GenerationCheck {
     }
   }
 
-  #checkGuard(stream: string, { head, applicable, positions, tombstone }: StreamHistory, actual: Guard): void {
-    const position = positions.get(actual.revision);
+  #checkGuard(stream: string, history: StreamHistory, actual: Guard): void {
+    const { head, applicable, tombstone } = history;
+    const position = this.#history.positionAt(history, actual.revision);
     if (position !== undefined) {
       const expected = { revision: actual.revision, position };
       if (comparePositions(position, actual.position) !== 0)
@@ -226,6 +324,7 @@ export class GenerationCheck {
       if (guardKey !== undefined) streams.set(itemText(guardKey), stream);
     }
     for (const [text, item] of this.#rows) {
+      if (!this.#isAskedFor(text, keyOfRowItem(item))) continue;
       const stream = streams.get(text);
       this.#compareOwned(keyOfItem(item), item, stream, this.#guardIn(text)?.revision);
     }
@@ -259,24 +358,39 @@ export class GenerationCheck {
     const keys = new Map<string, RowKey>();
     for (const [text, { key }] of this.#history.rows) keys.set(text, key);
     for (const [text, item] of this.#rows) keys.set(text, keyOfRowItem(item));
-    const guardOf = (stream: string): bigint => this.#history.floorOf(stream);
+    for (const [text, key] of keys) if (!this.#isAskedFor(text, key)) keys.delete(text);
     this.#compared = keys.size;
+    const { dynamodb } = this.#context;
+    const seen = (stream: string): bigint => this.#seenOf(stream);
     const queue = (await this.#rowsNotAtRest(keys)).values();
     const work = async (): Promise<void> => {
       for (const key of queue) {
-        const picture = await pictureOfRow(this.#context.dynamodb, this.#generation.table, this.#history, key);
+        const picture = await pictureOfRow(dynamodb, this.#generation.table, this.#history, key, seen);
         if (picture.outcome === "undecided") this.#leaveUndecided(key, picture.why);
         else if (picture.outcome === "differs") {
-          const why = this.#history.whyDoubtful(itemText(rowItemKey(key)), guardOf);
-          this.#reportRow(picture.difference, key, why);
+          const text = itemText(rowItemKey(key));
+          const doubtful = await this.#guardsOf(this.#history.doubtfulOf(text));
+          this.#reportRow(
+            picture.difference,
+            key,
+            this.#history.whyDoubtful(text, (stream) => doubtful.get(stream) ?? -1n),
+          );
         }
       }
     };
     await Promise.all(Array.from({ length: picturesAtOnce }, work));
   }
 
+  /** Those that no scan has seen are read. */
+  async #guardsOf(streams: readonly string[]): Promise<ReadonlyMap<string, bigint>> {
+    const seen = new Map(streams.map((stream) => [stream, this.#seenOf(stream)]));
+    if (this.#scope === undefined) return seen;
+    const keys = streams.map((stream): [string, ItemKey] => [stream, guardKeyOf(this.#projection, stream)]);
+    return readRevisions(this.#context.dynamodb, this.#generation.table, new Map(keys));
+  }
+
   /**
-   * Most rows rest: all their streams' guards stood at their heads when they were scanned, so there is no guard to read again,
+   * Most rows rest: all their streams' guards stood at their heads when they were read, so there is no guard to read again,
    * and one read of many rows is a picture of each. Returns the others, and those that this does not find right.
    */
   async #rowsNotAtRest(keys: ReadonlyMap<string, RowKey>): Promise<RowKey[]> {
@@ -295,11 +409,18 @@ export class GenerationCheck {
     const heads = new Map<string, bigint>();
     for (const stream of this.#history.streamsOf(text)) {
       const head = this.#history.headOf(stream);
-      if (this.#history.floorOf(stream) !== head) return false;
+      if (this.#seenOf(stream) !== head) return false;
       heads.set(stream, head);
     }
     const expected = this.#history.rowAt(text, heads);
     return expected.outcome === "told" && isSameRow(expected.attributes, foundAttributes(item));
+  }
+
+  /** Where a guard has once stood: at least there it stands. */
+  #seenOf(stream: string): bigint {
+    const guardKey = this.#history.streams.get(stream)?.guardKey;
+    const arrived = guardKey === undefined ? undefined : this.#arrived.get(itemText(guardKey));
+    return arrived?.revision ?? this.#history.floorOf(stream);
   }
 
   #guardIn(text: string): Guard | undefined {
@@ -327,9 +448,15 @@ export class GenerationCheck {
   }
 }
 
+function asAsked(only: RowsAsked | undefined): Pick<CheckReport, "only"> {
+  if (only === undefined) return {};
+  return { only: "row" in only ? { row: only.row } : only };
+}
+
 interface BehindGuard {
   readonly key: ItemKey;
   readonly expected: Guard;
   /** As last read. */
   actual: Guard | undefined;
+  item: Item | undefined;
 }

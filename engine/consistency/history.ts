@@ -8,13 +8,14 @@ import { comparePositions, type Position } from "../event-store/position.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import type { Guard } from "../views/guard.ts";
-import { type ItemKey, rowItemKey } from "../views/item.ts";
+import { type ItemKey, keyOfRowItem, rowItemKey } from "../views/item.ts";
 import { type Projection, type RowAttributes, type RowKey, readsStream } from "../views/projection.ts";
 import { type RowChange, setsOwned } from "../views/row-write.ts";
 import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
 import { attributesOf, changeRow, type PlainRow } from "./plain-row.ts";
 import { roundsOfAll } from "../event-store/rounds-of-all.ts";
+import type { RowScope } from "./row-scope.ts";
 import { itemText } from "./table-items.ts";
 
 export interface StreamHistory {
@@ -26,8 +27,10 @@ export interface StreamHistory {
   readonly guardKey: ItemKey | undefined;
   /** The guard at the start: none below it will be asked for. */
   readonly floor: bigint;
-  /** Where the events at and after the floor stand, by revision. */
-  readonly positions: Map<bigint, Position>;
+  /** Whether the item of its guard is among those that were asked for. */
+  readonly isWanted: boolean;
+  /** Where its events from the floor up to before the head stand, and its tombstone: of streams at rest there are none. */
+  earlier?: Map<bigint, Position>;
   /** The first event that the projection cannot take; it and those after it contribute nothing. */
   unreadable?: { readonly revision: bigint; readonly message: string };
   /** The log does not hold all of its events any more. */
@@ -55,8 +58,8 @@ export interface HistoryOptions {
   readonly generation: Pick<Generation, "from">;
   /** The revision of a stream below which no guard will be asked for; -1 where there was no guard. */
   readonly floorOf: (stream: string) => bigint;
-  /** Only these rows, by item text; all when absent. */
-  readonly only?: ReadonlySet<string>;
+  /** Only these rows, and streams that touch them or whose guards are among them; all when absent. */
+  readonly only?: RowScope;
   /** Told after some events how many were read, and where. */
   readonly onEvents?: (events: number, at: Position) => void;
 }
@@ -70,6 +73,10 @@ export class History {
   /** Items in which guards of streams sit that have events. */
   readonly #guardTexts = new Set<string>();
   readonly #doubtful = new Set<string>();
+  /** Where only some rows are told: streams that touch one that was asked for. */
+  readonly #touching = new Set<string>();
+  /** Last revisions of streams that have touched no row that was asked for so far. */
+  readonly #passed = new Map<string, bigint>();
   /** Events of the projection's streams. */
   events = 0;
   #read = 0;
@@ -126,6 +133,11 @@ export class History {
 
   headOf(stream: string): bigint {
     return this.streams.get(stream)?.head.revision ?? -1n;
+  }
+
+  /** Where an event of the stream stands, if a guard can be there and it is known. */
+  positionAt({ head, earlier }: StreamHistory, revision: bigint): Position | undefined {
+    return revision === head.revision ? head.position : earlier?.get(revision);
   }
 
   /** Whether no guard can stand there: it is neither at an event, nor at the tombstone behind the last. */
@@ -199,22 +211,42 @@ export class History {
   }
 
   #add(event: StoredEvent): void {
+    const { stream: name } = event;
+    if (!isTombstone(event)) this.events += 1;
+    const known = this.streams.get(name);
+    if (known !== undefined) {
+      this.#extend(known, event);
+      return;
+    }
+    const stream = this.#newStream(event);
+    // Where a row is of one stream, a stream whose row nobody asked for is nobody's business.
+    if (!stream.isWanted && this.#options.projection.rows !== "shared") return;
+    this.#extend(stream, event);
+    // Where that one stands was not kept.
+    stream.earlier?.delete(this.#passed.get(name) ?? -1n);
+    if (stream.isWanted || this.#touching.has(name) || this.#doubtful.has(name)) {
+      this.streams.set(name, stream);
+      this.#passed.delete(name);
+    } else this.#passed.set(name, stream.head.revision);
+  }
+
+  #extend(stream: StreamHistory, event: StoredEvent): void {
     const { stream: name, revision, position } = event;
-    let stream = this.streams.get(name);
-    if (stream === undefined) this.streams.set(name, (stream = this.#newStream(event)));
     const isCutShort = isTombstone(event) ? stream.head.revision < 0n : revision !== stream.head.revision + 1n;
     // Of one without a place for a guard no row can count anything.
     if (isCutShort && stream.guardKey !== undefined) this.#doubtful.add(name);
     if (isTombstone(event)) {
       stream.tombstone = revision;
-      stream.positions.set(revision, position);
+      (stream.earlier ??= new Map()).set(revision, position);
       if (stream.head.revision < 0n && stream.floor >= 0n) stream.scavenged = true;
       return;
     }
-    if (revision !== stream.head.revision + 1n) stream.scavenged = true;
+    if (isCutShort) stream.scavenged = true;
+    const { head } = stream;
+    if (head.revision >= 0n && head.revision >= stream.floor) {
+      (stream.earlier ??= new Map()).set(head.revision, head.position);
+    }
     stream.head = { revision, position };
-    if (revision >= stream.floor) stream.positions.set(revision, position);
-    this.events += 1;
     if (stream.unreadable !== undefined) return;
     try {
       this.#contribute(event, stream.floor);
@@ -226,17 +258,28 @@ export class History {
   }
 
   #newStream({ stream: name, revision, position }: StoredEvent): StreamHistory {
-    const { projection, floorOf } = this.#options;
-    const empty = { applicable: undefined, positions: new Map<bigint, Position>(), scavenged: false };
-    const head = { revision: -1n, position };
+    const { projection, floorOf, only } = this.#options;
+    const head = { revision: this.#passed.get(name) ?? -1n, position };
+    const empty = { head, applicable: undefined, scavenged: false };
     try {
       const guardKey = guardKeyOf(projection, name);
-      this.#guardTexts.add(itemText(guardKey));
-      return { ...empty, head, guardKey, floor: floorOf(name) };
+      const isWanted = this.#isWanted(guardKey);
+      if (isWanted) this.#guardTexts.add(itemText(guardKey));
+      return { ...empty, guardKey, floor: floorOf(name), isWanted };
     } catch (error) {
       const unreadable = { revision, message: messageOf(error) };
-      return { ...empty, head, guardKey: undefined, floor: -1n, unreadable };
+      const isWanted = only === undefined || only.hasGuard?.(name) === true;
+      return { ...empty, guardKey: undefined, floor: -1n, isWanted, unreadable };
     }
+  }
+
+  #isWanted(guardKey: ItemKey): boolean {
+    const { projection, only } = this.#options;
+    if (only === undefined) return true;
+    const text = itemText(guardKey);
+    return projection.rows === "shared"
+      ? only.hasGuard?.(text) === true
+      : only.has(text, keyOfRowItem({ ...guardKey }));
   }
 
   #contribute(event: StoredEvent, floor: bigint): void {
@@ -245,7 +288,8 @@ export class History {
     const { stream, revision } = event;
     for (const { key, change } of changesOf(projection, event)) {
       const text = itemText(rowItemKey(key));
-      if (only?.has(text) === false) continue;
+      if (only?.has(text, key) === false) continue;
+      if (only !== undefined) this.#touching.add(stream);
       let row = this.rows.get(text);
       if (row === undefined) this.rows.set(text, (row = { key, base: new Map(), later: [], streams: new Set() }));
       row.streams.add(stream);

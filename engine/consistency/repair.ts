@@ -41,6 +41,7 @@ import {
   rowText,
   toJson,
 } from "./difference.ts";
+import type { CheckReport } from "./generation-check.ts";
 import { History } from "./history.ts";
 import { isSameRow } from "./plain-row.ts";
 import { foundAttributes, getItems, itemText, readRevisions } from "./table-items.ts";
@@ -52,6 +53,8 @@ export interface RepairScope extends Pick<LiveWriter, "waitBehind"> {
   readonly generation: Pick<Generation, "table" | "from">;
   /** Rows that the check could not decide: they may count events that their guards have not let in. */
   readonly undecidedRows?: number;
+  /** Whether all rows were checked; true unless given. Those that were not may count events that their guards have not let in. */
+  readonly isWhole?: boolean;
   /** Whether what was decided about events still is what `projection` knows; true unless given. */
   readonly isDecidedSo?: () => Promise<boolean>;
 }
@@ -94,7 +97,7 @@ const longestPauseMs = 40;
 export async function* repairLive(
   context: CheckContext,
   versions: readonly [Projection, ...Projection[]],
-  found: { readonly generation: string; readonly differences: readonly Difference[]; readonly undecidedCount: number },
+  found: Pick<CheckReport, "generation" | "differences" | "undecidedCount" | "only">,
 ): AsyncGenerator<Repair, void> {
   const view = versions[0].name;
   const { generation, projection, decisions } = await liveOf(context, view, versions);
@@ -104,8 +107,8 @@ export async function* repairLive(
   const waitBehind = (stream: string, revision: bigint) => quarantine.waitBehind(target, stream, revision);
   const isDecidedSo = async (): Promise<boolean> => (await quarantine.decisions(view)).length === decisions.length;
   const decided = withDecisions(projection, decisions);
-  const undecidedRows = found.undecidedCount;
-  const scope = { dynamodb, eventStore, generation, projection: decided, waitBehind, undecidedRows, isDecidedSo };
+  const rows = { undecidedRows: found.undecidedCount, isWhole: found.only === undefined };
+  const scope = { dynamodb, eventStore, generation, projection: decided, waitBehind, isDecidedSo, ...rows };
   yield* repair(scope, found.differences);
 }
 
@@ -151,9 +154,13 @@ export async function* repair(scope: RepairScope, differences: readonly Differen
     if (repaired.what === "left") isDecided = false;
     yield repaired;
   }
-  const why = "rows that are not decided may count its events already: applied now, they could count twice";
-  for (const difference of behind)
-    yield isDecided ? await applyMissing(scope, difference) : { what: "left", difference, why };
+  // A row of one stream was checked with its guard, and nothing else counts its events.
+  const isWhole = scope.projection.rows !== "shared" || (scope.isWhole ?? true);
+  const rowsInDoubt = isDecided ? "that were not checked" : "that are not decided";
+  const why = `rows ${rowsInDoubt} may count its events already: applied now, they could count twice`;
+  for (const difference of behind) {
+    yield isDecided && isWhole ? await applyMissing(scope, difference) : { what: "left", difference, why };
+  }
 }
 
 async function repairGuard(

@@ -27,12 +27,15 @@ const longestPauseMs = 40;
  *   every event which the row can count is known. Of events that the picture's guards say nothing about (new streams, and
  *   those not looked at twice), a guard that is still below them now was below them then; where one has let them in by now,
  *   nobody can say since when, and another picture is taken.
+ *
+ * `seen` tells a guard that a stream has once stood at; the floor of its history unless given.
  */
 export async function pictureOfRow(
   dynamodb: DynamoDBClient,
   table: string,
   history: History,
   key: RowKey,
+  seen: (stream: string) => bigint = (stream) => history.floorOf(stream),
 ): Promise<PictureOutcome> {
   const rowKey = rowItemKey(key);
   const text = itemText(rowKey);
@@ -50,7 +53,7 @@ export async function pictureOfRow(
     const closed = new Map<string, bigint>();
     const open: string[] = [];
     for (const stream of history.streamsOf(text)) {
-      const guard = guards.get(stream) ?? history.floorOf(stream);
+      const guard = guards.get(stream) ?? seen(stream);
       guards.set(stream, guard);
       if (guard === history.headOf(stream)) closed.set(stream, guard);
       else open.push(stream);

@@ -1,5 +1,5 @@
 /** Reads of a generation's table in bulk, all of them consistent: an eventually consistent one would show damage that is none. */
-import { BatchGetItemCommand, type DynamoDBClient, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { BatchGetItemCommand, type DynamoDBClient, ScanCommand, type ScanCommandInput } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import { translated, ViewsUnavailableError } from "../views/dynamodb.ts";
 import { attributesOfItem, guardOfItem, type Item, type ItemKey } from "../views/item.ts";
@@ -30,13 +30,17 @@ export function foundAttributes(item: Item | undefined): RowAttributes {
   }
 }
 
-/** All items of a table, page by page. */
-export async function* scanItems(dynamodb: DynamoDBClient, table: string): AsyncGenerator<readonly Item[], void> {
+/** All items of a table, or of a segment of it, page by page. */
+export async function* scanItems(
+  dynamodb: DynamoDBClient,
+  table: string,
+  segment: Pick<ScanCommandInput, "Segment" | "TotalSegments"> = {},
+): AsyncGenerator<readonly Item[], void> {
   let after: Item | undefined;
   do {
     const start = after === undefined ? {} : { ExclusiveStartKey: after };
     const { Items = [], LastEvaluatedKey } = await translated(
-      dynamodb.send(new ScanCommand({ TableName: table, ConsistentRead: true, ...start })),
+      dynamodb.send(new ScanCommand({ TableName: table, ConsistentRead: true, ...segment, ...start })),
     );
     yield Items;
     after = LastEvaluatedKey;

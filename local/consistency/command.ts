@@ -1,8 +1,10 @@
 /** `tidemark check`: every row and guard of the running system's views against the events. */
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { randomUUID } from "node:crypto";
 import type { CheckContext } from "../../engine/consistency/check.ts";
 import { checkViews, type ViewOutcome, type ViewToCheck } from "../../engine/consistency/check-views.ts";
 import { describeDifference, rowText, toJson } from "../../engine/consistency/difference.ts";
+import type { RowsAsked } from "../../engine/consistency/generation-check.ts";
 import { describeRepair, type Repair, repairLive, repairToJson } from "../../engine/consistency/repair.ts";
 import { versionsOf, viewNames } from "../../projections/registry.ts";
 import { CommandError, command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
@@ -14,6 +16,10 @@ import { checkQuickly } from "./quick-check.ts";
 interface CheckCommandOptions extends CommonOptions {
   readonly repair?: boolean;
   readonly quick?: boolean;
+  readonly full?: boolean;
+  readonly sample?: number;
+  readonly seed?: string;
+  readonly row?: string;
 }
 
 /** What a check found last, and what was repaired before it. */
@@ -22,6 +28,10 @@ type Checked = ViewOutcome & { readonly repairs?: readonly Repair[] };
 export function checkCommand(): Command {
   return command("check", "Compares every row and guard of the views with the events, while the system runs.")
     .argument("[view]", "the view to check; all of them unless given")
+    .option("--full", "every row and guard; so it is unless told otherwise")
+    .addOption(sampleOption())
+    .option("--seed <text>", "which rows --sample takes: the same seed takes the same ones; by chance unless given")
+    .option("--row <key>", "only this row: its partition, its sort key, or both as `partition / sort`")
     .option("--repair", "put right what is wrong, row by row, and check again")
     .option(
       "--quick",
@@ -32,20 +42,62 @@ export function checkCommand(): Command {
       "\nExit code 0: every row and guard is what the events say. 1: one is not, or it could not be found out.",
     )
     .action(async (view: string | undefined, options: CheckCommandOptions) => {
-      await reportingErrors(options.json, () => (options.quick === true ? quick(view, options) : check(view, options)));
+      await reportingErrors(options.json, async () => {
+        refuseContradictions(view, options);
+        await (options.quick === true
+          ? checkQuickly(view === undefined ? viewNames : [view], options)
+          : check(view, options));
+      });
     });
 }
 
-async function quick(view: string | undefined, options: CheckCommandOptions): Promise<void> {
-  if (options.repair === true) {
-    const why = "--quick looks at no rows, and --repair puts rows right: give one of them";
-    throw new CommandError("QUICK_WITH_REPAIR", why, exitCodes.usage);
-  }
-  await checkQuickly(view === undefined ? viewNames : [view], options);
+/** DynamoDB is asked for at most twice as many items at once. */
+const largestSample = 10_000;
+
+function sampleOption(): Option {
+  return new Option(
+    "--sample <rows>",
+    "only so many rows at random, half from the log's keys and half from the table's",
+  ).argParser((text) => {
+    const rows = Number(text);
+    if (!/^\d+$/.test(text) || rows < 2 || rows > largestSample) {
+      throw new InvalidArgumentError(`Give a number of rows from 2 to ${largestSample}.`);
+    }
+    return rows;
+  });
 }
 
-async function check(view: string | undefined, { json, data, repair }: CheckCommandOptions): Promise<void> {
-  const asked = (view === undefined ? viewNames : [view]).map((name) => ({ view: name, versions: versionsOf(name) }));
+/** Throws CommandError. */
+function refuseContradictions(view: string | undefined, options: CheckCommandOptions): void {
+  const { quick, full, sample, row, seed, repair } = options;
+  const kinds = Object.entries({ "--quick": quick, "--full": full, "--sample": sample, "--row": row });
+  const given = kinds.filter(([, value]) => value !== undefined).map(([name]) => name);
+  const refuse = (code: string, why: string): never => {
+    throw new CommandError(code, why, exitCodes.usage);
+  };
+  if (given.length > 1) refuse("CHECKS_CONTRADICT", `${given.join(" and ")} are different checks: give one of them`);
+  if (quick === true && repair === true)
+    refuse("QUICK_WITH_REPAIR", "--quick looks at no rows, and --repair puts rows right: give one of them");
+  if (seed !== undefined && sample === undefined)
+    refuse("SEED_WITHOUT_SAMPLE", "--seed says which rows --sample takes: give both, or none");
+  if (row !== undefined && view === undefined)
+    refuse("ROW_WITHOUT_VIEW", "--row is of one view: name the view before it");
+}
+
+/** Which rows were asked for; undefined for all. */
+function rowsAsked({ sample, seed, row }: CheckCommandOptions): RowsAsked | undefined {
+  if (row !== undefined) return { row };
+  return sample === undefined ? undefined : { sample, seed: seed ?? randomUUID().slice(0, 8) };
+}
+
+async function check(view: string | undefined, options: CheckCommandOptions): Promise<void> {
+  const { json, data, repair } = options;
+  const only = rowsAsked(options);
+  const asked = (view === undefined ? viewNames : [view]).map((name) => ({
+    view: name,
+    versions: versionsOf(name),
+    options: only === undefined ? {} : { only },
+  }));
   const outcomes = await withStores(await readRunningSystem(data), async (stores) => {
     const found: readonly Checked[] = await checkAll(stores, asked, repair === true);
     return repair === true ? repairAll(stores, found) : found;
@@ -84,7 +136,10 @@ async function repairAll(context: CheckContext, found: readonly Checked[]): Prom
     } finally {
       progress.stop();
     }
-    const [after] = await checkAll(context, [{ view, versions }], false);
+    const { only } = report;
+    const again = only !== undefined && "row" in only ? { ...only, mayBeGone: true as const } : only;
+    const options = again === undefined ? {} : { only: again };
+    const [after] = await checkAll(context, [{ view, versions, options }], false);
     outcomes.push({ ...(after ?? outcome), repairs });
   }
   return outcomes;
@@ -97,6 +152,7 @@ async function checkAll(context: CheckContext, asked: readonly ViewToCheck[], al
   const watched = asked.map((toCheck) => ({
     ...toCheck,
     options: {
+      ...toCheck.options,
       ...(all ? { differencesListed: Number.POSITIVE_INFINITY } : {}),
       onEvents: (_events: number, at: { commit: bigint }, tail: { commit: bigint }) => {
         // How many events there are, nobody knows before they are read; how long the log is, the store tells.
@@ -127,19 +183,24 @@ function print(outcome: Checked): void {
     console.log(`${view}: could not be ${what}: ${messageOf(outcome.error)}`);
     return;
   }
-  const { rows, guards, events, differenceCount, differences, undecidedCount, undecided, scavengedStreams } =
+  const { rows, guards, events, differenceCount, differences, undecidedCount, undecided, scavengedStreams, only } =
     outcome.report;
   const verdict = {
     agrees: "agrees with its events",
     differs: `DIFFERS from its events in ${differenceCount} places`,
     undecided: "could not be decided",
   };
-  console.log(`${view}: ${verdict[outcome.outcome]} (${rows} rows, ${guards} guards, ${events} events)`);
+  console.log(`${view}: ${verdict[outcome.outcome]} (${rows} rows, ${guards} guards, ${events} events${ofOnly(only)})`);
   for (const difference of differences) console.log(`  ${describeDifference(difference)}`);
   if (differenceCount > differences.length) console.log(`  and ${differenceCount - differences.length} more`);
   for (const { key, why } of undecided) console.log(`  row ${rowText(key)} is undecided: ${why}`);
   if (undecidedCount > undecided.length) console.log(`  and ${undecidedCount - undecided.length} more undecided`);
   if (scavengedStreams > 0) console.log(`  of ${scavengedStreams} streams the log no longer holds every event`);
+}
+
+function ofOnly(only: RowsAsked | undefined): string {
+  if (only === undefined) return "";
+  return "row" in only ? "; this row only" : `; a sample of ${only.sample}, seed ${only.seed}`;
 }
 
 function asJson(outcome: Checked): object {

@@ -1,6 +1,7 @@
 /** Why a row is what it is: told from the events alone, event by event, and the row that readers see is held against it. */
 import { describe, expect, it } from "vitest";
-import { explainRow, type Explanation, RowNotFoundError } from "../../../engine/consistency/explain.ts";
+import { explainRow, type Explanation } from "../../../engine/consistency/explain.ts";
+import { RowNotFoundError } from "../../../engine/consistency/row-name.ts";
 import { judgeRow } from "../../../engine/consistency/judge-row.ts";
 import type { Position } from "../../../engine/event-store/position.ts";
 import type { Decision } from "../../../engine/quarantine/decisions.ts";

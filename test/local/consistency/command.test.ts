@@ -162,7 +162,73 @@ describe("tidemark check", () => {
     });
     const again = await check("sales-by-month", "--quick", "--json");
     expect(JSON.parse(again.stdout)).toMatchObject({ complete: true, views: [{ streams: 0, events: 0, behind: [] }] });
-    expect(await check("--quick", "--repair")).toMatchObject({ code: 2, stdout: "" });
+  });
+
+  it("checks rows at random, says by which seed, and takes the same ones for the same", async () => {
+    const { code, stdout } = await check("order-summary", "--sample", "2");
+    expect({ code, stdout: stdout.replace(/seed \w{8}\)/, "seed SEED)") }).toStrictEqual({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^order-summary: agrees with its events \([12] rows, [12] guards, 2 events; a sample of 2, seed SEED\)\n$/,
+      ) as string,
+    });
+    const [one, other] = [
+      await check("--sample", "4", "--seed", "a", "--json"),
+      await check("--sample", "4", "--seed", "a", "--json"),
+    ];
+    expect(one.stdout).toBe(other.stdout);
+    expect(JSON.parse(one.stdout)).toMatchObject({
+      agrees: true,
+      views: viewNames.map((view) => ({ view, outcome: "agrees", only: { sample: 4, seed: "a" } })),
+    });
+  });
+
+  it("checks one row, named as `explain` takes it, and puts it right", async () => {
+    const right = await check("sales-by-month", "--row", "1996-07#USD");
+    expect(right).toMatchObject({
+      code: 0,
+      stdout: "sales-by-month: agrees with its events (1 rows, 2 guards, 2 events; this row only)\n",
+    });
+    await views.put("sales-by-month", july, { orders: { N: "2" }, revenue: { N: "2399" } });
+    const { code, stdout } = await check("sales-by-month", "--row", "months / 1996-07#USD", "--repair");
+    expect({ code, stdout }).toStrictEqual({
+      code: 0,
+      stdout:
+        'sales-by-month: row months / 1996-07#USD repaired: {"orders":2,"revenue":2399} -> {"orders":2,"revenue":2400}\n' +
+        "sales-by-month: agrees with its events (1 rows, 2 guards, 2 events; this row only)\n",
+    });
+    expect(await check("sales-by-month", "--row", "1997-01#USD")).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining('error: no event touches a row "1997-01#USD"') as string,
+    });
+  });
+
+  it("takes away what a row too many holds", async () => {
+    await views.put("sales-by-month", { partition: "months", sort: "never" }, { orders: { N: "2" } });
+    const { code, stdout } = await check("sales-by-month", "--row", "months / never", "--repair");
+    expect({ code, stdout }).toStrictEqual({
+      code: 0,
+      stdout:
+        'sales-by-month: row months / never repaired: {"orders":2} -> {}\n' +
+        "sales-by-month: agrees with its events (1 rows, 0 guards, 2 events; this row only)\n",
+    });
+  });
+
+  it.each([
+    [["--sample", "4", "--quick"], "--quick and --sample are different checks: give one of them"],
+    [["sales-by-month", "--row", "x", "--full"], "--full and --row are different checks: give one of them"],
+    [["--quick", "--repair"], "--quick looks at no rows, and --repair puts rows right: give one of them"],
+    [["--seed", "x"], "--seed says which rows --sample takes: give both, or none"],
+    [["--row", "x"], "--row is of one view: name the view before it"],
+    [["--sample", "0"], "Give a number of rows from 2 to 10000."],
+    [["--sample", "many"], "Give a number of rows from 2 to 10000."],
+  ])("refuses %j", async (words, why) => {
+    expect(await check(...words)).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining(why) as string,
+    });
   });
 
   const explain = (...words: readonly string[]): Promise<Ended> => runTidemark("explain", ...words, "--data", data);
