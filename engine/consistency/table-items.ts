@@ -8,6 +8,8 @@ import type { RowAttributes } from "../views/projection.ts";
 /** DynamoDB's limit on one batch of reads. */
 const keysAtOnce = 100;
 const batchesAtOnce = 4;
+/** Of a scan, at once. A server that reads all that is left before it cuts off a page takes longer the larger the table is. */
+const itemsOfPage = 1_000;
 const maximumFailures = 12;
 
 /** Names an item within its table; two keys never share one. */
@@ -40,7 +42,9 @@ export async function* scanItems(
   do {
     const start = after === undefined ? {} : { ExclusiveStartKey: after };
     const { Items = [], LastEvaluatedKey } = await translated(
-      dynamodb.send(new ScanCommand({ TableName: table, ConsistentRead: true, ...segment, ...start })),
+      dynamodb.send(
+        new ScanCommand({ TableName: table, ConsistentRead: true, Limit: itemsOfPage, ...segment, ...start }),
+      ),
     );
     yield Items;
     after = LastEvaluatedKey;
