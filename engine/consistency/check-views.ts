@@ -24,14 +24,16 @@ export async function* checkViews(
   context: CheckContext,
   views: Iterable<ViewToCheck>,
 ): AsyncGenerator<ViewOutcome, void> {
-  for (const { view, versions, options } of views) {
-    try {
-      const report = await checkView(context, view, versions, options);
-      const { differenceCount, undecidedCount } = report;
-      yield { view, outcome: differenceCount > 0 ? "differs" : undecidedCount > 0 ? "undecided" : "agrees", report };
-    } catch (error) {
-      yield { view, outcome: "failed", error };
-    }
+  for (const toCheck of views) yield await outcomeOf(context, toCheck);
+}
+
+export async function outcomeOf(context: CheckContext, { view, versions, options }: ViewToCheck): Promise<ViewOutcome> {
+  try {
+    const report = await checkView(context, view, versions, options);
+    const { differenceCount, undecidedCount } = report;
+    return { view, outcome: differenceCount > 0 ? "differs" : undecidedCount > 0 ? "undecided" : "agrees", report };
+  } catch (error) {
+    return { view, outcome: "failed", error };
   }
 }
 

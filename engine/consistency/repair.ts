@@ -55,6 +55,8 @@ export interface RepairScope extends Pick<LiveWriter, "waitBehind"> {
   readonly undecidedRows?: number;
   /** Whether all rows were checked; true unless given. Those that were not may count events that their guards have not let in. */
   readonly isWhole?: boolean;
+  /** Told of a row or guard right before it is written, as it will be told afterwards if nothing has come in between. */
+  readonly onWrite?: (repaired: Repair) => void;
   /** Whether what was decided about events still is what `projection` knows; true unless given. */
   readonly isDecidedSo?: () => Promise<boolean>;
 }
@@ -98,6 +100,7 @@ export async function* repairLive(
   context: CheckContext,
   versions: readonly [Projection, ...Projection[]],
   found: Pick<CheckReport, "generation" | "differences" | "undecidedCount" | "only">,
+  { onWrite }: Pick<RepairScope, "onWrite"> = {},
 ): AsyncGenerator<Repair, void> {
   const view = versions[0].name;
   const { generation, projection, decisions } = await liveOf(context, view, versions);
@@ -108,7 +111,8 @@ export async function* repairLive(
   const isDecidedSo = async (): Promise<boolean> => (await quarantine.decisions(view)).length === decisions.length;
   const decided = withDecisions(projection, decisions);
   const rows = { undecidedRows: found.undecidedCount, isWhole: found.only === undefined };
-  const scope = { dynamodb, eventStore, generation, projection: decided, waitBehind, isDecidedSo, ...rows };
+  const told = onWrite === undefined ? {} : { onWrite };
+  const scope = { dynamodb, eventStore, generation, projection: decided, waitBehind, isDecidedSo, ...rows, ...told };
   yield* repair(scope, found.differences);
 }
 
@@ -164,10 +168,12 @@ export async function* repair(scope: RepairScope, differences: readonly Differen
 }
 
 async function repairGuard(
-  { dynamodb, projection, generation }: RepairScope,
+  { dynamodb, projection, generation, onWrite }: RepairScope,
   difference: Extract<Difference, { kind: "guard-ahead" | "guard-position" }>,
 ): Promise<Repair> {
   const { stream, expected, actual } = difference;
+  const repaired: Repair = { what: "guard-repaired", stream, before: actual, after: expected };
+  onWrite?.(repaired);
   const written = await conditionally(
     dynamodb.send(
       new UpdateItemCommand({
@@ -189,16 +195,16 @@ async function repairGuard(
       }),
     ),
   );
-  return written
-    ? { what: "guard-repaired", stream, before: actual, after: expected }
-    : { what: "right-already", difference };
+  return written ? repaired : { what: "right-already", difference };
 }
 
 async function removeOrphan(
-  { dynamodb, generation }: RepairScope,
+  { dynamodb, generation, onWrite }: RepairScope,
   difference: Extract<Difference, { kind: "guard-orphan" }>,
 ): Promise<Repair> {
   const { stream, key, actual } = difference;
+  const repaired: Repair = { what: "guard-repaired", stream, before: actual };
+  onWrite?.(repaired);
   const seen = {
     TableName: generation.table,
     Key: { ...rowItemKey(key) },
@@ -211,7 +217,7 @@ async function removeOrphan(
         dynamodb.send(new UpdateItemCommand({ ...seen, ...withoutGuard }))
       : dynamodb.send(new DeleteItemCommand({ ...seen, ExpressionAttributeNames: { "#guard": guardNames.revision } })),
   );
-  return gone ? { what: "guard-repaired", stream, before: actual } : { what: "right-already", difference };
+  return gone ? repaired : { what: "right-already", difference };
 }
 
 const withoutGuard = {
@@ -277,11 +283,13 @@ async function repairRow(scope: RepairScope, history: History, key: RowKey, diff
     const isOrphan = projection.rows !== "shared" && isOfNoStream && item !== undefined;
     if (isSameRow(expected.attributes, before) && !isOrphan) return { what: "right-already", difference };
     const after = expected.attributes;
+    const repaired: Repair = { what: "row-repaired", key, before, after };
+    scope.onWrite?.(repaired);
     const written =
       projection.rows === "shared"
         ? await putSharedRow(scope, itemKey, item, after, history.ownerOf(text, guards))
         : await putOwnedRow(scope, itemKey, item, after, isOfNoStream);
-    if (written) return { what: "row-repaired", key, before, after };
+    if (written) return repaired;
   }
   return { what: "left", difference, why: "it was written too often to be repaired" };
 }

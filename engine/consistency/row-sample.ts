@@ -17,6 +17,9 @@ import { roundsOfAll } from "./rounds-of-all.ts";
 import type { RowScope } from "./row-scope.ts";
 import { itemText, keyOfItem, scanItems } from "./table-items.ts";
 
+/** Rows of a sample: fewer could not be of both sides, and of more the table is read in larger pieces than it gives. */
+export const sampleSizes = { least: 2, most: 10_000 } as const;
+
 /** From 0 up to 1, spread evenly over keys, and each seed another way. */
 function placeOf(seed: string, text: string): number {
   return Number.parseInt(hash("sha256", `${seed.length}:${seed}${text}`).slice(0, 12), 16) / 2 ** 48;

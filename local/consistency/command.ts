@@ -4,8 +4,10 @@ import { randomUUID } from "node:crypto";
 import type { CheckContext } from "../../engine/consistency/check.ts";
 import { checkViews, type ViewOutcome, type ViewToCheck } from "../../engine/consistency/check-views.ts";
 import { describeDifference, rowText, toJson } from "../../engine/consistency/difference.ts";
-import type { RowsAsked } from "../../engine/consistency/generation-check.ts";
-import { describeRepair, type Repair, repairLive, repairToJson } from "../../engine/consistency/repair.ts";
+import type { CheckOptions, RowsAsked } from "../../engine/consistency/generation-check.ts";
+import { describeRepair, type Repair, repairToJson } from "../../engine/consistency/repair.ts";
+import { type RepairedView, repairView } from "../../engine/consistency/repair-view.ts";
+import { sampleSizes } from "../../engine/consistency/row-sample.ts";
 import { versionsOf, viewNames } from "../../projections/registry.ts";
 import { CommandError, command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
 import { type Progress, showProgress } from "../cli/progress.ts";
@@ -51,17 +53,14 @@ export function checkCommand(): Command {
     });
 }
 
-/** DynamoDB is asked for at most twice as many items at once. */
-const largestSample = 10_000;
-
 function sampleOption(): Option {
   return new Option(
     "--sample <rows>",
     "only so many rows at random, half from the log's keys and half from the table's",
   ).argParser((text) => {
     const rows = Number(text);
-    if (!/^\d+$/.test(text) || rows < 2 || rows > largestSample) {
-      throw new InvalidArgumentError(`Give a number of rows from 2 to ${largestSample}.`);
+    if (!/^\d+$/.test(text) || rows < sampleSizes.least || rows > sampleSizes.most) {
+      throw new InvalidArgumentError(`Give a number of rows from ${sampleSizes.least} to ${sampleSizes.most}.`);
     }
     return rows;
   });
@@ -113,36 +112,31 @@ async function check(view: string | undefined, options: CheckCommandOptions): Pr
   if (!isClean) process.exitCode = exitCodes.failure;
 }
 
-/** Each view that differs is repaired and checked again: a repair that proves itself right would prove nothing. */
-async function repairAll(context: CheckContext, found: readonly Checked[]): Promise<readonly Checked[]> {
+async function repairAll(context: CheckContext, found: readonly ViewOutcome[]): Promise<readonly Checked[]> {
   const outcomes: Checked[] = [];
-  for (const outcome of found) {
-    if (outcome.outcome !== "differs") {
-      outcomes.push(outcome);
-      continue;
-    }
-    const { view, report } = outcome;
-    const versions = versionsOf(view);
-    const repairs: Repair[] = [];
-    const progress = showProgress(`${view}: repaired`, report.differences.length);
-    try {
-      for await (const repaired of repairLive(context, versions, report)) {
-        repairs.push(repaired);
-        progress.update(repairs.length);
-      }
-    } catch (error) {
-      outcomes.push({ view, outcome: "failed", error, repairs });
-      continue;
-    } finally {
-      progress.stop();
-    }
-    const { only } = report;
-    const again = only !== undefined && "row" in only ? { ...only, mayBeGone: true as const } : only;
-    const options = again === undefined ? {} : { only: again };
-    const [after] = await checkAll(context, [{ view, versions, options }], false);
-    outcomes.push({ ...(after ?? outcome), repairs });
-  }
+  for (const outcome of found)
+    outcomes.push(outcome.outcome === "differs" ? await repaired(context, outcome) : outcome);
   return outcomes;
+}
+
+async function repaired(
+  context: CheckContext,
+  outcome: Extract<ViewOutcome, { outcome: "differs" }>,
+): Promise<RepairedView> {
+  const { view, report } = outcome;
+  const versions = versionsOf(view);
+  const progress = showProgress(`${view}: repaired`, report.differences.length);
+  const checkAgain = async (options: CheckOptions): Promise<ViewOutcome> => {
+    progress.stop();
+    const [after] = await checkAll(context, [{ view, versions, options }], false);
+    return after ?? outcome;
+  };
+  const onRepair = (_: unknown, done: number): void => progress.update(done);
+  try {
+    return await repairView(context, versions, report, checkAgain, { onRepair });
+  } finally {
+    progress.stop();
+  }
 }
 
 /** With `all` every difference is listed, however many. */

@@ -32,7 +32,14 @@ const filterSchema = z.object({
 
 const scheduleSchema = z.object({ schedule: z.union([z.string(), z.object({ rate: z.string() })]) });
 
-const seconds: Readonly<Record<string, number>> = { minute: 60, minutes: 60, day: 86_400 };
+const seconds: Readonly<Record<string, number>> = { minute: 60, minutes: 60, hour: 3_600 };
+
+/** Seconds between two runs; of a time of the day, which is given as minute and hour, a day. */
+function intervalOf(schedule: string): number {
+  if (/^cron\(\d+ \d+ \* \* \? \*\)$/.test(schedule)) return 86_400;
+  const [, count = "", unit = ""] = /^rate\((\d+) (\w+)\)$/.exec(schedule) ?? [];
+  return Number(count) * (seconds[unit] ?? Number.NaN);
+}
 
 /** Seconds between two runs of each function that has a schedule. */
 async function schedules(): Promise<ReadonlyMap<string, number>> {
@@ -44,9 +51,7 @@ async function schedules(): Promise<ReadonlyMap<string, number>> {
       const scheduled = scheduleSchema.safeParse(event);
       if (!scheduled.success) continue;
       const { schedule } = scheduled.data;
-      const rate = typeof schedule === "string" ? schedule : schedule.rate;
-      const [, count = "", unit = ""] = /^rate\((\d+) (\w+)\)$/.exec(rate) ?? [];
-      found.set(name, Number(count) * (seconds[unit] ?? Number.NaN));
+      found.set(name, intervalOf(typeof schedule === "string" ? schedule : schedule.rate));
     }
   }
   return found;
@@ -97,6 +102,7 @@ describe("the alarms", () => {
       "process-order-to-cash",
       "quick-check",
       "replay",
+      "sample-check",
       "subscriber",
       "write-snapshots",
     ];
@@ -187,6 +193,7 @@ describe("the alarms", () => {
       "lag",
       "quick-check",
       "replay",
+      "sample-check",
       "subscriber",
     ]);
     for (const { AlarmName, Dimensions, MetricName, Period, EvaluationPeriods } of alarms()) {
@@ -201,11 +208,11 @@ describe("the alarms", () => {
     }
   });
 
-  it("keep a drift on until a check has found all right", () => {
-    expect(alarm("views-drifted")).toMatchObject({ Period: 86_400, EvaluationPeriods: 1, TreatMissingData: "ignore" });
+  it.each(["views-drifted", "sample-drifted"])("keep a drift on until a check has found all right: %s", (name) => {
+    expect(alarm(name)).toMatchObject({ Period: 86_400, EvaluationPeriods: 1, TreatMissingData: "ignore" });
   });
 
-  it.each(["deadlines-not-watched", "subscriber-not-running", "views-not-checked"])(
+  it.each(["deadlines-not-watched", "sample-not-checked", "subscriber-not-running", "views-not-checked"])(
     "take silence for a failure: %s",
     (name) => {
       expect(alarm(name)).toMatchObject({
@@ -266,6 +273,7 @@ describe("the alarms of a stage whose subscriber is a container and whose operat
     const rules = Object.values(template.Resources).filter(({ Type }) => Type === "AWS::Events::Rule");
     expect(rules.map(({ Properties }) => Properties["State"]).sort()).toStrictEqual([
       "DISABLED",
+      "ENABLED",
       "ENABLED",
       "ENABLED",
       "ENABLED",

@@ -65,6 +65,13 @@ const making = [
   ...on(table("quarantine"), "DeleteItem", "GetItem", "Query", "UpdateItem"),
 ];
 
+const checking = [
+  ...eventStore,
+  ...on(table("*-v*"), "BatchGetItem", "Query", "Scan"),
+  ...readCatalog,
+  ...on(table("quarantine"), "GetItem", "Query"),
+];
+
 const views = [
   "order-summary",
   "sales-by-month",
@@ -111,11 +118,12 @@ const rights: Readonly<Record<string, readonly string[]>> = {
     ...on(table("catalog"), "ConditionCheckItem", "GetItem"),
     ...on(table("quarantine"), "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem"),
   ],
-  check: [
-    ...eventStore,
-    ...on(table("*-v*"), "BatchGetItem", "GetItem", "Query", "Scan"),
-    ...readCatalog,
-    ...on(table("quarantine"), "GetItem", "Query"),
+  check: checking,
+  "sample-check": checking,
+  repair: [
+    ...checking,
+    ...on(table("*-v*"), "DeleteItem", "GetItem", "PutItem", "UpdateItem"),
+    ...on(table("quarantine"), "UpdateItem"),
   ],
   "quick-check": [
     ...eventStore,

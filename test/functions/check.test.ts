@@ -1,4 +1,7 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest";
+import { parse } from "yaml";
 import { z } from "zod";
 import { deleteGenerationTable } from "../../engine/views/generation-table.ts";
 import { viewNames } from "../../projections/registry.ts";
@@ -17,6 +20,12 @@ const schedule = {
   resources: ["arn:aws:events:eu-central-1:123456789012:rule/check"],
   detail: {},
 };
+
+const scheduleSchema = z
+  .union([z.string().transform(() => ({})), z.object({ input: z.unknown() })])
+  .transform((schedule): { readonly input?: unknown } => schedule);
+const scheduledSchema = z.object({ events: z.tuple([z.object({ schedule: scheduleSchema })]) });
+const serviceSchema = z.object({ functions: z.object({ check: scheduledSchema, "sample-check": scheduledSchema }) });
 
 const metricSchema = z.object({
   _aws: z.object({ Timestamp: z.int(), CloudWatchMetrics: z.array(z.unknown()) }),
@@ -71,9 +80,51 @@ describe("the function check", () => {
       code: "UNKNOWN_VIEW",
       message: `there is no view "no-such-view": use one of ${viewNames.join(", ")}`,
     });
-    for (const event of [{ veiw: "sales-by-month" }, { view: 1 }, "sales-by-month"]) {
-      expect(await rejection(check(event))).toMatchObject({ code: "CHECK_EVENT_INVALID" });
+    const wrong = [
+      { veiw: "sales-by-month" },
+      { view: 1 },
+      "sales-by-month",
+      { sample: 1 },
+      { sample: 20_000 },
+      { sample: "10" },
+      { seed: "a" },
+      { row: "months / 1996-07#USD" },
+      { view: "sales-by-month", row: "x", sample: 2 },
+      { view: "sales-by-month", repair: true },
+    ];
+    for (const event of wrong) {
+      expect(await rejection(check(event))).toMatchObject({
+        code: "CHECK_EVENT_INVALID",
+        message:
+          'the event is not understood: send {} or {"view": "<name>"}, or one of them with "sample": <rows from 2 to 10000> and perhaps "seed"; or {"view": "<name>", "row": "<key>"}',
+      });
     }
+  });
+
+  it("understands what its schedules send, as `check` and as `sample-check`", async () => {
+    printed();
+    const text = await readFile(join(import.meta.dirname, "../../serverless.yml"), "utf8");
+    const { functions } = serviceSchema.parse(parse(text));
+    expect(functions["check"].events).toHaveLength(1);
+    expect(await check(functions["check"].events[0].schedule.input ?? schedule)).toStrictEqual({ views: twoOrders });
+    const { input } = functions["sample-check"].events[0].schedule;
+    expect(await check(input)).toMatchObject({
+      only: { sample: 100, seed: expect.stringMatching(/^\w{8}$/) as string },
+      views: twoOrders,
+    });
+  });
+
+  it("checks the same sample again by its seed, and one row by its name", async () => {
+    const lines = printed();
+    const one = await check({ sample: 2, view: "order-summary", seed: "a" });
+    expect(await check({ sample: 2, view: "order-summary", seed: "a" })).toStrictEqual(one);
+    const row = { view: "sales-by-month", row: "months / 1996-07#USD" };
+    expect(await check(row)).toMatchObject({ only: { row: row.row }, views: [{ rows: 1, guards: 2 }] });
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { View: "order-summary", SampledDifferences: 0, SampledUndecidedRows: 0 },
+      { View: "order-summary", SampledDifferences: 0, SampledUndecidedRows: 0 },
+      { View: "sales-by-month", SampledRows: 1, SampledDifferences: 0, SampledUndecidedRows: 0 },
+    ]);
   });
 
   it("writes one metric document a view", async () => {
