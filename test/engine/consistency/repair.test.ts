@@ -61,57 +61,100 @@ async function expectRight(view: ViewUnderCheck): Promise<void> {
   expect(await view.check()).toMatchObject({ differences: [], undecided: [] });
 }
 
-const damages: readonly (readonly [what: string, damage: (view: ViewUnderCheck, kind: Kind) => Promise<void>])[] = [
-  [
-    "a row that was changed",
-    (view, kind) => view.damageRow(rowKeys(kind)[0], kind === "shared" ? "amount" : "owner", 99),
-  ],
-  ["a row that is missing", (view, kind) => view.remove(rowItemKey(rowKeys(kind)[0]))],
-  [
-    "a row too many",
-    (view, kind) =>
+interface Damage {
+  readonly what: string;
+  readonly damage: (view: ViewUnderCheck, kind: Kind) => Promise<void>;
+  /** The kinds of the differences that it shows as, in the order of their names. */
+  readonly found: Readonly<Record<Kind, readonly Difference["kind"][]>>;
+}
+
+const inBoth = (...found: readonly Difference["kind"][]): Damage["found"] => ({
+  shared: found,
+  "one-per-stream": found,
+});
+
+const damages: readonly Damage[] = [
+  {
+    what: "a row that was changed",
+    damage: (view, kind) => view.damageRow(rowKeys(kind)[0], kind === "shared" ? "amount" : "owner", 99),
+    found: inBoth("row-differs"),
+  },
+  {
+    what: "a row that is missing",
+    damage: (view, kind) => view.remove(rowItemKey(rowKeys(kind)[0])),
+    // The guard of a row that one stream owns goes with it.
+    found: { shared: ["row-missing"], "one-per-stream": ["guard-behind", "row-missing"] },
+  },
+  {
+    what: "a row too many",
+    damage: (view, kind) =>
       view.put(rowItemKey(kind === "shared" ? purposeKey("ghost") : walletKey("ghost")), { amount: { N: "1" } }),
-  ],
-  [
-    "a guard that is too high",
-    async (view) => view.damageGuard("w1", { ...(await view.guardAt("w1", 3n)), revision: 9n }),
-  ],
-  ["a guard that is too low", async (view) => view.damageGuard("w1", await view.guardAt("w1", 1n))],
-  [
-    "a guard at a wrong place of the log",
-    async (view) => view.damageGuard("w1", { ...(await view.guardAt("w2", 1n)), revision: 3n }),
-  ],
-  [
-    "an event that was applied twice",
-    async (view) => {
+    found: inBoth("row-unexpected"),
+  },
+  {
+    what: "a guard that is too high",
+    damage: async (view) => view.damageGuard("w1", { ...(await view.guardAt("w1", 3n)), revision: 9n }),
+    found: inBoth("guard-ahead"),
+  },
+  {
+    what: "a guard that is too low",
+    damage: async (view) => view.damageGuard("w1", await view.guardAt("w1", 1n)),
+    // The rows count what it has not let in any more: of the shared ones one is of such an event alone.
+    found: {
+      shared: ["guard-behind", "row-differs", "row-unexpected"],
+      "one-per-stream": ["guard-behind", "row-differs"],
+    },
+  },
+  {
+    what: "a guard at a wrong place of the log",
+    damage: async (view) => view.damageGuard("w1", { ...(await view.guardAt("w2", 1n)), revision: 3n }),
+    found: inBoth("guard-position"),
+  },
+  {
+    what: "an event that was applied twice",
+    damage: async (view) => {
       await view.damageGuard("w1", await view.guardAt("w1", 2n));
       await view.deliver();
     },
-  ],
-  [
-    "a generation that is stale as a whole",
-    async (view) => {
+    found: inBoth("row-differs"),
+  },
+  {
+    what: "a generation that is stale as a whole",
+    damage: async (view) => {
       await view.append("w1", moved(3));
       await view.append("w2", moved(4, "rent"));
       await view.append("w4", opened, moved(1));
     },
-  ],
-  [
-    "two rows that were swapped",
-    async (view, kind) => {
+    // It is right up to its guards, but where a stream has no row that could hold one.
+    found: {
+      shared: ["guard-behind", "guard-behind", "guard-behind"],
+      "one-per-stream": ["guard-behind", "guard-behind", "guard-behind", "row-missing"],
+    },
+  },
+  {
+    what: "two rows that were swapped",
+    damage: async (view, kind) => {
       const [one, other] = rowKeys(kind).map(rowItemKey);
       if (one === undefined || other === undefined) throw new Error("there are no two rows");
       const [ofOne, ofOther] = [await view.item(one), await view.item(other)];
       await view.put(one, { ...ofOther, ...one });
       await view.put(other, { ...ofOne, ...other });
     },
-  ],
+    found: {
+      shared: ["row-differs", "row-differs"],
+      // Guards were swapped with them.
+      "one-per-stream": ["guard-ahead", "guard-behind", "guard-position", "row-differs", "row-differs"],
+    },
+  },
 ];
 
 describe.each(kinds)("a view of rows that are %s", (kind) => {
-  it.each(damages)("is put right: %s", async (_, damage) => {
+  it.each(damages)("is put right: $what", async ({ damage, found }) => {
     const view = await filled(kind);
     await damage(view, kind);
+    const { differences, undecidedCount } = await view.check();
+    expect(differences.map((difference) => difference.kind).sort()).toStrictEqual(found[kind]);
+    expect(undecidedCount).toBe(0);
     const repairs = await repaired(view);
     expect(repairs.filter(({ what }) => what === "left")).toStrictEqual([]);
     await expectRight(view);
