@@ -65,7 +65,7 @@ export function orderToCashManager(eventStore: EventStore): OrderToCashManager {
 }
 
 /** By context, who carries out what the process asks of it. */
-const aggregates = {
+export const aggregates = {
   ordering: orderAggregate,
   customers: customerAggregate,
   logistics: shipmentAggregate,
@@ -76,7 +76,8 @@ type Border = { readonly eventTypes: EventTypes; readonly translations: Readonly
 
 const byCategory: ReadonlyMap<string, Border> = new Map(Object.entries(borders));
 
-function inputOf(event: StoredEvent, at: string): ReturnType<OrderToCashManager["inputOf"]> {
+/** What an event means to the process, and to which. */
+export function inputOf(event: StoredEvent, at: string): ReturnType<OrderToCashManager["inputOf"]> {
   const category = event.stream.slice(0, event.stream.indexOf("-"));
   const border = byCategory.get(category);
   if (border === undefined || !Object.hasOwn(border.translations, event.type)) return undefined;

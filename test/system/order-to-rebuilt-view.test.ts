@@ -2,10 +2,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import type { StoredEvent } from "../../engine/event-store/stored-event.ts";
 import { northwind as readNorthwind } from "../../local/sample-data/northwind/northwind.ts";
+import { historyOf } from "../../local/sample-data/sale-history.ts";
 import { viewNames } from "../../projections/registry.ts";
 import { StartedSystem, until } from "./started-system.ts";
-import { totalsOfLog } from "./totals-of-log.ts";
+import { streamsOf, totalsOfLog } from "./totals-of-log.ts";
 
 const salesSchema = z.object({
   items: z.array(
@@ -42,6 +44,8 @@ const importedTotals = {
 
 /** One view of each kind; every one of them takes minutes. */
 const rebuilt = process.env["TIDEMARK_PROOF"] === "1" ? viewNames : ["sales-by-month", "order-summary"];
+
+const endingTypes: ReadonlySet<string> = new Set(["OrderCompleted"]);
 
 /** One unit of load: an order of 3 x 5.00 less 10 % in a month of its own. */
 const loadMonth = "2020-02";
@@ -117,6 +121,34 @@ describe("the system", () => {
     expect({ code, totals: JSON.parse(stdout) as unknown }).toStrictEqual({ code: 0, totals: importedTotals });
     expect(await sales()).toStrictEqual(northwind);
   }, 120_000);
+
+  it("has appended what the history of the same sales says without it, ids included", async () => {
+    const appended = await streamsOf(system.eventStoreConnectionString);
+    const { customers } = await readNorthwind();
+    const history = [...historyOf({ customers, sales: imported }, new Date())].flatMap(({ appends }) => appends);
+    const byStream = Map.groupBy(history, ({ stream }) => stream);
+    for (const [stream, appends] of byStream) {
+      const contents = ({ id, type, data }: Pick<StoredEvent, "id" | "type" | "data">): object => ({
+        // What ends a sale is caused by the last of several facts, and these come in any order.
+        id: endingTypes.has(type) ? undefined : id,
+        type,
+        data,
+      });
+      // Those of a customer and of a process come in any order too, and a process notes when it acts.
+      if (!/^(order|shipment|invoice)-/.test(stream)) continue;
+      const expected = appends.flatMap(({ events }) => events).map(contents);
+      expect((appended.get(stream) ?? []).map(contents), stream).toStrictEqual(expected);
+    }
+    const countsOf = (streams: Iterable<readonly [string, readonly { readonly type: string }[]]>): object =>
+      Object.fromEntries(
+        [...streams]
+          .filter(([stream]) => /^(customer|orderToCash)-(?!LOAD$)/.test(stream))
+          .map(([stream, events]) => [stream, events.map(({ type }) => type).sort()]),
+      );
+    expect(countsOf(appended)).toStrictEqual(
+      countsOf([...byStream].map(([stream, appends]) => [stream, appends.flatMap(({ events }) => events)] as const)),
+    );
+  });
 
   it("answers the first month as published", async () => {
     const { items } = salesSchema.parse((await system.get("/views/sales-by-month")).body);

@@ -46,7 +46,8 @@ export async function totalsOfLog(
   };
 }
 
-async function streamsOf(connectionString: string): Promise<Map<string, StoredEvent[]>> {
+/** The events of all users' streams, by stream. */
+export async function streamsOf(connectionString: string): Promise<Map<string, StoredEvent[]>> {
   const eventStore = EventStore.connect(connectionString);
   try {
     const events: StoredEvent[] = [];
