@@ -38,6 +38,9 @@ export const processRejectionStatus: RejectionStatus<ProcessRejection> = {
   PROCESS_NOT_HALTED: 409,
 };
 
+/** Who has caused what the process causes. */
+export const orderToCashActor = "order-to-cash";
+
 /** What triggers the process: the streams it listens to, and the events there that mean something to it. */
 export const orderToCashTrigger = {
   categories: Object.keys(borders),
@@ -48,7 +51,7 @@ type OrderToCashManager = ProcessManager<OrderToCash, ProcessInput, ProcessReque
 
 export function orderToCashManager(eventStore: EventStore): OrderToCashManager {
   return {
-    name: "order-to-cash",
+    name: orderToCashActor,
     aggregate: orderToCashAggregate,
     inputOf,
     pending: ({ pending }) => pending,

@@ -22,8 +22,7 @@ import { madeIdNamespace, uuidV5 } from "../../engine/commands/uuid-v5.ts";
 import { startOfAll } from "../../engine/event-store/position.ts";
 import type { NewEvent, StoredEvent } from "../../engine/event-store/stored-event.ts";
 import { processKey } from "../../engine/processes/process-manager.ts";
-import { aggregates, inputOf, orderToCashAggregate } from "../../functions/order-to-cash-process.ts";
-import { orderToCashProcess } from "../../functions/process-names.ts";
+import { aggregates, inputOf, orderToCashActor, orderToCashAggregate } from "../../functions/order-to-cash-process.ts";
 import type { Northwind, SampleCustomer, SampleSale } from "./northwind/northwind.ts";
 
 export interface SampleAppend {
@@ -163,8 +162,8 @@ class SaleHistory {
     const events: StoredEvent[] = [];
     for (let { pending } = this.#processes.stateOf(id); pending !== undefined;) {
       const { key, cause, request } = pending;
-      const origin = { correlationId, causationId: cause, actor: orderToCashProcess };
-      const idempotency = { key: processKey(key), digest: commandDigest(orderToCashProcess, JSON.stringify(request)) };
+      const origin = { correlationId, causationId: cause, actor: orderToCashActor };
+      const idempotency = { key: processKey(key), digest: commandDigest(orderToCashActor, JSON.stringify(request)) };
       events.push(...this.#ask(contextCommand(request), origin, idempotency, at));
       const outcome = { type: "RecordOutcome", key, outcome: { is: "accepted" }, at } as const;
       this.#tell(id, outcome, processKey(`${key}:accepted`), origin, at);
@@ -198,8 +197,8 @@ class SaleHistory {
     origin: CommandOrigin,
     at: string,
   ): void {
-    const idempotency = { key, digest: commandDigest(orderToCashProcess, key) };
-    this.#carryOut(this.#processes, id, input, { ...origin, actor: orderToCashProcess }, idempotency, at);
+    const idempotency = { key, digest: commandDigest(orderToCashActor, key) };
+    this.#carryOut(this.#processes, id, input, { ...origin, actor: orderToCashActor }, idempotency, at);
   }
 
   #carryOut<Command, Event extends AggregateEvent>(
@@ -248,7 +247,8 @@ class Streams<State, Command, Event extends AggregateEvent> {
     const expected = this.#known.get(id)?.revision ?? -1n;
     const events = newEvents(eventTypes, decision, eventIds(stream, idempotency), origin, idempotency);
     this.#known.set(id, {
-      state: decision.reduce((before, event) => decider.evolve(before, event), state),
+      // As the type's own schema has made the data: what a process asks is worded by what it knows.
+      state: events.reduce((before, { type, data }) => decider.evolve(before, { type, data } as Event), state),
       revision: expected + BigInt(events.length),
     });
     return { stream, expected, events };
