@@ -12,6 +12,7 @@ const include = [
   "test/simulation/removed-guards.test.ts",
   "test/system/kills-under-load.test.ts",
   "test/system/northwind.test.ts",
+  "test/system/northwind-times-hundred.test.ts",
   "test/system/order-to-cash.test.ts",
   "test/system/order-to-rebuilt-view.test.ts",
   "test/system/quarantine.test.ts",

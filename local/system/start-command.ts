@@ -145,7 +145,9 @@ async function startAll(
   } finally {
     dynamodb.destroy();
   }
-  await prepareViews(endpointAt(ports.invoke), functionPrefix);
+  await prepareViews(endpointAt(ports.invoke), functionPrefix, () => {
+    console.error("the views are still being made: the log is long");
+  });
   return (await supervisor.start(subscriberProcess(ports))) ? "all-ready" : "asked";
 }
 

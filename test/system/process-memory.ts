@@ -30,3 +30,27 @@ async function megabytesOf(pid: number): Promise<{ group: number; program: strin
     return undefined;
   }
 }
+
+/** The most megabytes that each of these processes has held so far, looked at again and again until it is stopped. */
+export class PeakMemory {
+  readonly peaks = new Map<string, number>();
+  readonly #watched = new Map<number, string>();
+  readonly #timer = setInterval(() => void this.look(), 100);
+
+  watch(pid: number, name: string): void {
+    this.#watched.set(pid, name);
+  }
+
+  async look(): Promise<void> {
+    for (const [pid, name] of this.#watched) {
+      const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+      const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
+      if (kilobytes === undefined) this.#watched.delete(pid);
+      else this.peaks.set(name, Math.max(this.peaks.get(name) ?? 0, Math.round(Number(kilobytes) / 1_024)));
+    }
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}

@@ -18,6 +18,7 @@ export interface Ended {
 
 /** A command of the repository that runs, and how it ends. */
 interface Running {
+  readonly pid: number;
   readonly ended: Promise<Ended>;
   /** `kill -9`. */
   readonly kill: () => void;
@@ -26,7 +27,11 @@ interface Running {
 function begin(command: readonly string[], cwd = repository): Running {
   const child = spawn(command[0] ?? "", command.slice(1), { cwd, stdio: ["ignore", "pipe", "pipe"] });
   const output = collect(child);
-  return { ended: ended(child).then((code) => ({ code, ...output })), kill: () => child.kill("SIGKILL") };
+  return {
+    pid: child.pid ?? 0,
+    ended: ended(child).then((code) => ({ code, ...output })),
+    kill: () => child.kill("SIGKILL"),
+  };
 }
 
 /** Runs a command of the repository to its end. */
@@ -80,11 +85,12 @@ export class StartedSystem {
 
   /**
    * Starts it and waits for the block that says that everything answers. `launcher` is what a user types before the flags;
-   * flags that are left out leave the choice to the command.
+   * flags that are left out leave the choice to the command. `seconds` are how long it may take.
    */
   async start(
     launcher: readonly string[] = [process.execPath, tidemark, "start"],
     flags: readonly string[] = portFlags,
+    seconds = 110,
   ): Promise<void> {
     const [program = "", ...first] = launcher;
     const ports = portFlags.flatMap((flag, index) => (flags.includes(flag) ? [flag, String(this.ports[index])] : []));
@@ -100,7 +106,7 @@ export class StartedSystem {
         if (child.exitCode !== null) throw new Error(`the system ended with ${child.exitCode}:\n${this.output}`);
         return this.#output.stdout.includes(this.url) && (await this.status()).length === 4;
       },
-      110,
+      seconds,
     );
   }
 
