@@ -6,6 +6,7 @@ export const alone = [
   "test/bench/**",
   "test/deploy/**",
   "test/engine/commands/retry-policy.test.ts",
+  "test/engine/replay/race-guards.test.ts",
   "test/functions/**",
   "test/lint/**",
   "test/local/cli/**",

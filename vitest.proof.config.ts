@@ -7,6 +7,7 @@ const include = [
   "test/engine/commands/lost-messages.test.ts",
   "test/engine/quarantine/flood.test.ts",
   "test/engine/replay/crash.test.ts",
+  "test/engine/replay/race-guards.test.ts",
   "test/bench/bench.test.ts",
   "test/local/eventstoredb/kills.test.ts",
   "test/simulation/removed-guards.test.ts",
