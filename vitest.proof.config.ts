@@ -17,6 +17,7 @@ const include = [
   "test/system/order-to-cash.test.ts",
   "test/system/order-to-rebuilt-view.test.ts",
   "test/system/quarantine.test.ts",
+  "test/system/replay-kills.test.ts",
   "test/system/soak.test.ts",
 ];
 

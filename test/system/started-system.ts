@@ -19,6 +19,8 @@ export interface Ended {
 /** A command of the repository that runs, and how it ends. */
 interface Running {
   readonly pid: number;
+  /** Resolves when it says the first word on stderr, or ends without one. */
+  readonly speaks: Promise<unknown>;
   readonly ended: Promise<Ended>;
   /** `kill -9`. */
   readonly kill: () => void;
@@ -29,6 +31,10 @@ function begin(command: readonly string[], cwd = repository): Running {
   const output = collect(child);
   return {
     pid: child.pid ?? 0,
+    speaks: new Promise((resolve) => {
+      child.stderr.once("data", resolve);
+      child.once("close", resolve);
+    }),
     ended: ended(child).then((code) => ({ code, ...output })),
     kill: () => child.kill("SIGKILL"),
   };
