@@ -13,7 +13,7 @@ import { translated } from "../views/dynamodb.ts";
 import { type Item, type ItemKey, rowItemKey, streamOfGuardItem } from "../views/item.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
 import { changesOf } from "../views/stream-write.ts";
-import { roundsOfAll } from "./rounds-of-all.ts";
+import { roundsOfAll } from "../event-store/rounds-of-all.ts";
 import type { RowScope } from "./row-scope.ts";
 import { itemText, keyOfItem, scanItems } from "./table-items.ts";
 

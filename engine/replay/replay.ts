@@ -391,13 +391,13 @@ export class Replay {
       await this.#keepCheck(generation, { outcome: "agrees", ...counts, differences: 0, undecided: 0, lines: [] });
       return;
     }
-    const found = await new GenerationCheck(this.#context, projection, generation, {
+    const found = await GenerationCheck.run(this.#context, projection, generation, {
       waitForGuardsMs: this.#settings.waitForGuardsMs,
       onEvents: (events, at, tail) => {
         this.#throwIfInterrupted(signal);
         observer?.progress?.(events, at, tail);
       },
-    }).run();
+    });
     const { rows, guards, differenceCount: differences, undecidedCount: undecided } = found;
     const outcome = differences > 0 ? "differs" : undecided > 0 ? "undecided" : "agrees";
     const lines = found.differences.map(describeDifference);
