@@ -91,17 +91,18 @@ export class StartedSystem {
 
   /**
    * Starts it and waits for the block that says that everything answers. `launcher` is what a user types before the flags;
-   * flags that are left out leave the choice to the command. `seconds` are how long it may take.
+   * flags that are left out leave the choice to the command. `seconds` are how long it may take, `cwd` is the project's folder.
    */
   async start(
     launcher: readonly string[] = [process.execPath, tidemark, "start"],
     flags: readonly string[] = portFlags,
     seconds = 110,
+    cwd = repository,
   ): Promise<void> {
     const [program = "", ...first] = launcher;
     const ports = portFlags.flatMap((flag, index) => (flags.includes(flag) ? [flag, String(this.ports[index])] : []));
     const child = spawn(program, [...first, ...ports, "--data", this.dataDirectory], {
-      cwd: repository,
+      cwd,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;
