@@ -5,6 +5,7 @@ import { options } from "./vitest.options.ts";
 const include = [
   "test/engine/commands/histories.test.ts",
   "test/engine/commands/lost-messages.test.ts",
+  "test/engine/consistency/moving-view.test.ts",
   "test/engine/quarantine/flood.test.ts",
   "test/engine/replay/crash.test.ts",
   "test/engine/replay/race-guards.test.ts",

@@ -15,7 +15,13 @@ import type { EventStore } from "../../../engine/event-store/event-store.ts";
 import { isAfter, type Position, startOfAll } from "../../../engine/event-store/position.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
 import { Quarantine } from "../../../engine/quarantine/quarantine.ts";
-import { Catalog, type Generation } from "../../../engine/views/catalog.ts";
+import {
+  Catalog,
+  type CatalogEntry,
+  type Generation,
+  liveGeneration,
+  writtenGenerations,
+} from "../../../engine/views/catalog.ts";
 import { createGenerationTable } from "../../../engine/views/generation-table.ts";
 import type { Guard } from "../../../engine/views/guard.ts";
 import { guardAttributes, guardItemKey, type Item, type ItemKey, rowItemKey } from "../../../engine/views/item.ts";
@@ -116,11 +122,16 @@ export class ViewUnderCheck {
 
   /** Makes a generation with a table of its own the live one, and the only one. */
   async goLive(id: string, from: Position = startOfAll): Promise<Generation> {
+    const live: Generation = { ...(await this.declared(id)), role: "live", from };
+    await this.transition(() => [live]);
+    return live;
+  }
+
+  /** A generation with an empty table, which is not in the catalog yet. */
+  async declared(id: string): Promise<Generation> {
     const table = `${this.projection.name}-${id}`;
     await createGenerationTable(this.dynamodb, table, this.projection);
-    const live: Generation = { id, table, version: 1, role: "live", from, declaredAt: "2026-01-01T00:00:00.000Z" };
-    await this.catalog.transition(await this.catalog.read(this.projection.name), [live]);
-    return live;
+    return { id, table, version: 1, role: "building", from: startOfAll, declaredAt: "2026-01-01T00:00:00.000Z" };
   }
 
   streamOf(id: string): string {
@@ -147,13 +158,30 @@ export class ViewUnderCheck {
     return this.#events.slice();
   }
 
-  /** What subscriber and projector do with these events; with all of them unless given. */
+  /** What subscriber and projector do with these events, in all generations that are written; with all of them unless given. */
   async deliver(events?: readonly StoredEvent[]): Promise<void> {
+    const asked = events ?? (await this.events());
+    for (;;) {
+      const before = await this.entry();
+      for (const generation of writtenGenerations(before)) await this.fill(generation, asked);
+      // What was applied to an old picture counts for nothing.
+      if ((await this.entry()).epoch === before.epoch) return;
+    }
+  }
+
+  async fill(generation: Generation, events: readonly StoredEvent[]): Promise<void> {
     const { dynamodb, store: eventStore, projection } = this;
-    await applyEvents(
-      { dynamodb, eventStore, projection, generation: await this.live() },
-      events ?? (await this.events()),
-    );
+    await applyEvents({ dynamodb, eventStore, projection, generation }, events);
+  }
+
+  entry(): Promise<CatalogEntry> {
+    return this.catalog.read(this.projection.name);
+  }
+
+  /** Changes the generations as one transition. */
+  async transition(change: (generations: readonly Generation[]) => readonly Generation[]): Promise<void> {
+    const entry = await this.entry();
+    await this.catalog.transition(entry, [...change(entry.generations)]);
   }
 
   check(options: CheckOptions = {}, store = this.store): Promise<CheckReport> {
@@ -174,7 +202,7 @@ export class ViewUnderCheck {
   }
 
   async live(): Promise<Generation> {
-    const [live] = (await this.catalog.read(this.projection.name)).generations;
+    const live = liveGeneration(await this.entry());
     if (live === undefined) throw new Error("no generation");
     return live;
   }
