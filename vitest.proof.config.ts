@@ -19,6 +19,7 @@ const include = [
   "test/system/order-to-rebuilt-view.test.ts",
   "test/system/quarantine.test.ts",
   "test/system/replay-kills.test.ts",
+  "test/system/replay-scale.test.ts",
   "test/system/soak.test.ts",
 ];
 

@@ -74,8 +74,9 @@ export class Servers {
     return new Servers(ports, { http: emptyHttp, invoke: emptyInvoke }, directory);
   }
 
-  /** Starts an event store and a DynamoDB server. */
-  async start(): Promise<void> {
+  /** Starts an event store and a DynamoDB server, after `fill` has written the event store's directory, if it is given. */
+  async start(fill?: (eventStoreDirectory: string) => Promise<unknown>): Promise<void> {
+    await fill?.(`${this.#directory}/event-store`);
     await mkdir(`${this.#directory}/dynamodb`);
     await Promise.all([this.#start(eventStoreProcess), this.#start(dynamodbProcess)]);
   }

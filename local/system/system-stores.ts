@@ -9,7 +9,12 @@ import type { RunningSystem } from "./running-system.ts";
 
 /** Event store and views of a running system, as its functions use them, as long as `work` takes. */
 export async function withStores<Value>(
-  { region, dynamodbEndpoint: endpoint, eventStoreConnectionString, tablePrefix }: RunningSystem,
+  {
+    region,
+    dynamodbEndpoint: endpoint,
+    eventStoreConnectionString,
+    tablePrefix,
+  }: Pick<RunningSystem, "region" | "dynamodbEndpoint" | "eventStoreConnectionString" | "tablePrefix">,
   work: (stores: ReplayContext) => Promise<Value>,
 ): Promise<Value> {
   const dynamodb = connectDynamoDB({ region, endpoint });

@@ -70,9 +70,17 @@ describe.runIf(isProof)(`replays under load, killed ${kills} times (TIDEMARK_SEE
 
   const converging = { timeout: 120_000, interval: 250 };
 
+  /** The system's own schedule takes up what was cut off too: whoever comes second waits for it. */
   async function replayed(view: string): Promise<void> {
-    const { code, stderr } = await system.tidemark("replay", view, "--json");
-    expect({ view, code, stderr: code === 0 ? "" : stderr }).toStrictEqual({ view, code: 0, stderr: "" });
+    for (;;) {
+      const { code, stderr } = await system.tidemark("replay", view, "--json");
+      if (code === 1 && /"REPLAY_(BUSY|LOST)"/.test(stderr)) {
+        await sleep(1_000);
+        continue;
+      }
+      expect({ view, code, stderr: code === 0 ? "" : stderr }).toStrictEqual({ view, code: 0, stderr: "" });
+      return;
+    }
   }
 
   /** How many milliseconds a replay is at work that nobody kills. */
@@ -80,7 +88,8 @@ describe.runIf(isProof)(`replays under load, killed ${kills} times (TIDEMARK_SEE
     const replay = system.beginTidemark("replay", view);
     await replay.speaks;
     const start = performance.now();
-    expect((await replay.ended).code).toBe(0);
+    const { code, stderr } = await replay.ended;
+    expect({ view, code, stderr: code === 0 ? "" : stderr }).toStrictEqual({ view, code: 0, stderr: "" });
     return performance.now() - start;
   }
 

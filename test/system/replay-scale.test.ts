@@ -1,0 +1,116 @@
+/**
+ * A replay over ten thousand events, a hundred thousand and a million, for a view of each kind: the curve of its time is printed,
+ * and its memory does not grow with the log.
+ */
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { Servers } from "../../bench/servers.ts";
+import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
+import { northwind as readNorthwind } from "../../local/sample-data/northwind/northwind.ts";
+import { copyOf, historyOf, type SampleMoment } from "../../local/sample-data/sale-history.ts";
+import { seedLog } from "../../local/sample-data/seed-log.ts";
+import { createFixedTables } from "../../local/system/fixed-tables.ts";
+import { region, tablePrefix } from "../../local/system/processes.ts";
+import { run } from "./started-system.ts";
+
+const isProof = process.env["TIDEMARK_PROOF"] === "1";
+const sizes = [10_000, 100_000, 1_000_000];
+/** One row a stream, and rows that many streams touch. */
+const views = ["order-to-cash", "sales-by-month"];
+/** A heap finds its size between two collections. */
+const mostOfBefore = 1.25;
+const spareMegabytes = 50;
+const mostMegabytes = 512;
+
+const measuredSchema = z.object({
+  events: z.int(),
+  rows: z.int(),
+  guards: z.int(),
+  seconds: z.number(),
+  megabytes: z.int(),
+});
+interface Measured extends z.output<typeof measuredSchema> {
+  readonly view: string;
+}
+
+const northwind = await readNorthwind();
+
+describe.runIf(isProof)("a replay", () => {
+  it(
+    `of ${sizes.join(", ")} events takes memory that does not grow with them`,
+    async () => {
+      const measured: Measured[] = [];
+      for (const size of sizes) measured.push(...(await measure(size)));
+      for (const view of views) {
+        const [, middle, largest] = measured.filter((each) => each.view === view);
+        if (middle === undefined || largest === undefined) throw new Error("a size was not measured");
+        expect(largest.megabytes).toBeLessThan(middle.megabytes * mostOfBefore + spareMegabytes);
+        expect(largest.megabytes).toBeLessThan(mostMegabytes);
+      }
+    },
+    3 * 3_600_000,
+  );
+});
+
+async function measure(size: number): Promise<Measured[]> {
+  const servers = await Servers.prepared();
+  try {
+    const counts = { all: 0, orders: 0, processes: 0, months: new Set<string>() };
+    await servers.start((directory) => seedLog(directory, history(size, counts)));
+    const dynamodb = connectDynamoDB({ region, endpoint: servers.dynamodbEndpoint });
+    await createFixedTables(dynamodb, tablePrefix);
+    dynamodb.destroy();
+    const measured: Measured[] = [];
+    for (const view of views) {
+      const program = join(import.meta.dirname, "one-replay.ts");
+      const words = [process.execPath, program, view, servers.connectionString, servers.dynamodbEndpoint];
+      const { code, stdout, stderr } = await servers.during(run(words));
+      expect({ code, stderr: code === 0 ? "" : stderr }).toStrictEqual({ code: 0, stderr: "" });
+      const replay = measuredSchema.parse(JSON.parse(stdout));
+      measured.push({ view, ...replay });
+      say({ view, ...replay });
+      // The store has events of its own.
+      expect(replay.events).toBeGreaterThanOrEqual(counts.all);
+      const [rows, guards] =
+        view === "order-to-cash" ? [counts.processes, counts.processes] : [counts.months.size, counts.orders];
+      expect({ rows: replay.rows, guards: replay.guards }).toStrictEqual({ rows, guards });
+    }
+    return measured;
+  } finally {
+    await servers.stop();
+  }
+}
+
+/** The first so many events, and what a view has to hold of them. */
+function* history(
+  size: number,
+  counts: { all: number; orders: number; processes: number; months: Set<string> },
+): Generator<SampleMoment, void> {
+  let from = new Date("2026-01-01T00:00:00.000Z");
+  for (let copy = 1; ; copy += 1) {
+    const copied = copyOf(northwind, copy);
+    const months = new Map(copied.sales.map(({ order }) => [`order-${order.orderId}`, order.orderedAt.slice(0, 7)]));
+    for (const moment of historyOf(copied, from)) {
+      for (const { stream, expected, events } of moment.appends) {
+        counts.all += events.length;
+        if (expected < 0n && stream.startsWith("order-")) {
+          counts.orders += 1;
+          counts.months.add(months.get(stream) ?? "");
+        }
+        if (expected < 0n && stream.startsWith("orderToCash-")) counts.processes += 1;
+      }
+      yield moment;
+      if (counts.all >= size) return;
+      from = moment.at;
+    }
+  }
+}
+
+function say({ view, events, rows, guards, seconds, megabytes }: Measured): void {
+  const rate = Math.round(events / seconds).toLocaleString("en");
+  process.stdout.write(
+    `${view.padEnd(15)} ${events.toLocaleString("en").padStart(9)} events, ${rows} rows, ${guards} guards: ` +
+      `${seconds.toFixed(1)} s, ${rate} events/s, at most ${megabytes} MB\n`,
+  );
+}
