@@ -25,7 +25,7 @@ import type { OrderLog } from "./order-log.ts";
 import type { Servers } from "./servers.ts";
 import { compare, type Comparison, type Prepared, type Subject, timed } from "./side-by-side.ts";
 
-interface Connections {
+export interface Connections {
   readonly store: EventStore;
   readonly client: EventStoreDBClient;
   readonly dynamodb: DynamoDBClient;
@@ -33,13 +33,8 @@ interface Connections {
 
 /** `log` is what the event store of `servers` holds. */
 export async function* compareBackFill(servers: Servers, log: OrderLog, rounds: number): AsyncGenerator<Comparison> {
-  const connections: Connections = {
-    store: EventStore.connect(servers.connectionString),
-    client: EventStoreDBClient.connectionString(servers.connectionString),
-    dynamodb: connectDynamoDB({ region, endpoint: servers.dynamodbEndpoint }),
-  };
+  const connections = await connect(servers);
   try {
-    await createFixedTables(connections.dynamodb, tablePrefix);
     for (const projection of [salesByMonth, orderSummary]) {
       const items = await finalItems(connections, projection, log);
       yield await compare(
@@ -51,14 +46,30 @@ export async function* compareBackFill(servers: Servers, log: OrderLog, rounds: 
       );
     }
   } finally {
-    connections.dynamodb.destroy();
-    await connections.client.dispose();
-    await connections.store.dispose();
+    await disconnect(connections);
   }
 }
 
-async function prepareBackFill(
-  { store, dynamodb }: Connections,
+/** Makes the tables too that every view needs. */
+export async function connect(servers: Pick<Servers, "connectionString" | "dynamodbEndpoint">): Promise<Connections> {
+  const dynamodb = connectDynamoDB({ region, endpoint: servers.dynamodbEndpoint });
+  await createFixedTables(dynamodb, tablePrefix);
+  return {
+    store: EventStore.connect(servers.connectionString),
+    client: EventStoreDBClient.connectionString(servers.connectionString),
+    dynamodb,
+  };
+}
+
+export async function disconnect({ dynamodb, client, store }: Connections): Promise<void> {
+  dynamodb.destroy();
+  await client.dispose();
+  await store.dispose();
+}
+
+/** `clear` takes away the table that `run` has filled. */
+export async function prepareBackFill(
+  { store, dynamodb }: Pick<Connections, "store" | "dynamodb">,
   projection: Projection,
   log: OrderLog,
 ): Promise<Required<Prepared> & { readonly table: string }> {

@@ -52,7 +52,7 @@ export async function* compareDelivery(servers: Servers, log: OrderLog, rounds: 
         name,
         "events",
         rounds,
-        ours(connections, projection, log, tables),
+        deliveryInto(connections, projection, log, tables),
         raw(connections, projection, log, tables, write),
       );
     }
@@ -75,7 +75,7 @@ export async function lanesTable(
     // All numbers in each round, so that what slows the machine for a while slows them all. The first does not count.
     for (let round = 0; round <= rounds; round += 1) {
       for (const [number, measured] of rates) {
-        const { run, clear } = await ours(connections, salesByMonth, log, tables, number).prepare();
+        const { run, clear } = await deliveryInto(connections, salesByMonth, log, tables, number).prepare();
         const { units, seconds } = await run();
         await clear?.();
         if (round > 0) measured.push(units / seconds);
@@ -97,7 +97,8 @@ export async function lanesTable(
   };
 }
 
-function ours(
+/** A backlog drained into a generation that is live. */
+export function deliveryInto(
   connections: Connections,
   projection: Projection,
   log: OrderLog,

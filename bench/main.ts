@@ -17,6 +17,9 @@ import { fillOrderLog } from "./order-log.ts";
 import { compareProcess } from "./process.ts";
 import { costTable, orderToCashCosts } from "./process-costs.ts";
 import { compareReadYourWrites } from "./read-your-writes.ts";
+import { compareLiveDelivery } from "./replay-live.ts";
+import { compareSwaps } from "./replay-swap.ts";
+import { compareVerification } from "./replay-verify.ts";
 import { Servers } from "./servers.ts";
 import { type Comparison, format } from "./side-by-side.ts";
 import { compareSnapshots } from "./snapshots.ts";
@@ -34,6 +37,9 @@ const subjects = [
   "read-your-writes",
   "write-units",
   "back-fill",
+  "replay-verify",
+  "replay-live",
+  "replay-swap",
 ] as const;
 type SubjectName = (typeof subjects)[number];
 
@@ -53,9 +59,9 @@ interface Sizes {
   readonly processes: number;
   /** How long each number of clients contends. */
   readonly contentionSeconds: number;
-  /** Orders in the log that delivery and back-fill read. */
+  /** Orders in the log that delivery, back-fill and verification read. */
   readonly orders: number;
-  /** How long orders are appended at a steady rate. */
+  /** How long orders are appended at a steady rate, and views queried while they are swapped. */
   readonly steadySeconds: number;
   /** Orders that are placed and queried, one after the other. */
   readonly queries: number;
@@ -164,6 +170,21 @@ async function measure(options: Options): Promise<Results> {
       if (isWanted("delivery")) await collect(compareDelivery(servers, log, rounds));
       if (isWanted("lanes")) tables.push(await lanesTable(servers, log, [1, 2, 4, 8], rounds));
       if (isWanted("back-fill")) await collect(compareBackFill(servers, log, rounds));
+    });
+  }
+  if (isWanted("replay-verify") || isWanted("replay-live")) {
+    await withServers(async (servers) => {
+      const runtime = isWanted("replay-live") ? servers.startFunctions() : undefined;
+      const log = await filledLog(servers, orders);
+      await runtime;
+      if (isWanted("replay-verify")) await collect(compareVerification(servers, log, rounds));
+      if (isWanted("replay-live")) await collect(compareLiveDelivery(servers, log, rounds));
+    });
+  }
+  if (isWanted("replay-swap")) {
+    await withServers(async (servers) => {
+      await filledLog(servers, Math.min(orders, 1_000));
+      await collect(compareSwaps(servers, steadySeconds, rounds));
     });
   }
   if (isWanted("visible") || isWanted("read-your-writes")) {

@@ -57,6 +57,10 @@ describe("npm run bench", () => {
       "delivery into order-summary over raw drain + same writes",
       "back-fill of sales-by-month over the slower of raw read and raw batch write",
       "back-fill of order-summary over the slower of raw read and raw batch write",
+      "verification of sales-by-month over its back-fill",
+      "verification of order-summary over its back-fill",
+      "delivery into sales-by-month beside a back-fill over delivery alone",
+      "50 queries at once while generations are swapped over the same in quiet",
       "append to visible row at 100/s over raw drain + empty invocation + one write",
       "append + query that has seen it over append + 2 empty invocations",
       "append + query that has seen it over append + 2 empty invocations + the same reads and writes",
@@ -70,7 +74,7 @@ describe("npm run bench", () => {
     }
     const withLatency = comparisons.filter(({ latency }) => latency !== undefined);
     expect(withLatency.map(({ name }) => name)).toEqual(
-      names.filter((name) => isProof && /^(?:command over|append)/.test(name)),
+      names.filter((name) => isProof && /^(?:command over|append|50 queries)/.test(name)),
     );
     for (const { latency } of withLatency) {
       expect(latency?.p99.ours).toBeGreaterThanOrEqual(latency?.p50.ours ?? Infinity);
@@ -93,7 +97,7 @@ describe("npm run bench", () => {
     const unknown = await run([process.execPath, main, "--only", "nothing"]);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain(
-      "Allowed choices are command, contention, snapshots, process, delivery, lanes, visible, read-your-writes, write-units, back-fill.",
+      "Allowed choices are command, contention, snapshots, process, delivery, lanes, visible, read-your-writes, write-units, back-fill, replay-verify, replay-live, replay-swap.",
     );
     expect((await run([process.execPath, main, "--rounds", "0"])).code).toBe(2);
     expect((await run([process.execPath, main, "--help"])).stdout).toContain("--quick");

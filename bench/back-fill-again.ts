@@ -1,0 +1,16 @@
+/** A back-fill of sales by month, again and again until it is killed; tells its parent when the first begins. */
+import { argv } from "node:process";
+import { salesByMonth } from "../projections/sales-by-month.ts";
+import { connect, prepareBackFill } from "./back-fill.ts";
+
+const [, , connectionString = "", dynamodbEndpoint = "", orders, events] = argv;
+
+const connections = await connect({ connectionString, dynamodbEndpoint });
+process.on("disconnect", () => process.exit());
+for (;;) {
+  const log = { orders: Number(orders), events: Number(events) };
+  const { run, clear } = await prepareBackFill(connections, salesByMonth, log);
+  process.send?.("at work");
+  await run();
+  await clear();
+}
