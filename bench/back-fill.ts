@@ -69,38 +69,63 @@ export async function disconnect({ dynamodb, client, store }: Connections): Prom
 
 /** `clear` takes away the table that `run` has filled. */
 export async function prepareBackFill(
-  { store, dynamodb }: Pick<Connections, "store" | "dynamodb">,
+  connections: Pick<Connections, "store" | "dynamodb">,
   projection: Projection,
   log: OrderLog,
 ): Promise<Required<Prepared> & { readonly table: string }> {
+  const { tables, run, clear } = await prepareBackFills(connections, [projection], log.events);
+  return { table: tables[0] ?? "", run, clear };
+}
+
+/** Back-fills of several generations in one pass; of each projection's streams the log holds so many events. */
+export async function prepareBackFills(
+  { store, dynamodb }: Pick<Connections, "store" | "dynamodb">,
+  projections: readonly Projection[],
+  events: number,
+): Promise<Required<Prepared> & { readonly tables: readonly string[] }> {
+  const made = await Promise.all(projections.map((projection) => newBackFill(dynamodb, projection)));
+  const [first, ...others] = made.map(({ part }) => part);
+  if (first === undefined) throw new Error("there is nothing to back-fill");
+  const target = await store.tail();
+  const onRound = (): void => {
+    for (const { lease } of made) lease.assertHeld();
+  };
+  const pass = { eventStore: store, settings: defaultReplaySettings, onRound };
+  return {
+    tables: made.map(({ table }) => table),
+    run: () =>
+      timed(async () => {
+        const { failed } = await backFillTogether([first, ...others], target, pass);
+        for (const { error } of failed) throw error;
+        for (const { part } of made) counted(part.relevant, { events });
+        return events;
+      }),
+    clear: async () => {
+      for (const { lease, table } of made) {
+        await lease.release();
+        await deleteGenerationTable(dynamodb, table);
+      }
+    },
+  };
+}
+
+async function newBackFill(
+  dynamodb: DynamoDBClient,
+  projection: Projection,
+): Promise<{ readonly part: BackFill; readonly lease: Lease; readonly table: string }> {
   const table = await freshTable(dynamodb, projection);
+  const settings = defaultReplaySettings;
   const lease = await Lease.acquire({
     dynamodb,
     catalogTable: catalogTable(tablePrefix),
     projection: projection.name,
     generation: table,
-    settings: defaultReplaySettings,
+    settings,
     isWanted: () => Promise.resolve(true),
   });
   if (!(lease instanceof Lease)) throw new Error("a generation of this run is leased to somebody else");
-  const target = await store.tail();
   const generation = { table, from: startOfAll };
-  const settings = defaultReplaySettings;
-  const part = new BackFill({ dynamodb, projection, generation, lease, settings });
-  const pass = { eventStore: store, settings, onRound: () => lease.assertHeld() };
-  return {
-    table,
-    run: () =>
-      timed(async () => {
-        const { failed } = await backFillTogether([part], target, pass);
-        for (const { error } of failed) throw error;
-        return counted(part.relevant, log);
-      }),
-    clear: async () => {
-      await lease.release();
-      await deleteGenerationTable(dynamodb, table);
-    },
-  };
+  return { part: new BackFill({ dynamodb, projection, generation, lease, settings }), lease, table };
 }
 
 /** What a back-fill leaves in the table. */
@@ -162,7 +187,7 @@ async function writeItems(dynamodb: DynamoDBClient, table: string, items: readon
   return items.length;
 }
 
-function counted(events: number, log: OrderLog): number {
+function counted(events: number, log: Pick<OrderLog, "events">): number {
   if (events !== log.events) throw new Error(`${events} events were read of ${log.events} in the log`);
   return events;
 }

@@ -18,6 +18,7 @@ import { compareProcess } from "./process.ts";
 import { costTable, orderToCashCosts } from "./process-costs.ts";
 import { compareReadYourWrites } from "./read-your-writes.ts";
 import { compareLiveDelivery } from "./replay-live.ts";
+import { comparePasses } from "./replay-passes.ts";
 import { compareSwaps } from "./replay-swap.ts";
 import { compareVerification } from "./replay-verify.ts";
 import { Servers } from "./servers.ts";
@@ -37,6 +38,7 @@ const subjects = [
   "read-your-writes",
   "write-units",
   "back-fill",
+  "replay-passes",
   "replay-verify",
   "replay-live",
   "replay-swap",
@@ -170,6 +172,11 @@ async function measure(options: Options): Promise<Results> {
       if (isWanted("delivery")) await collect(compareDelivery(servers, log, rounds));
       if (isWanted("lanes")) tables.push(await lanesTable(servers, log, [1, 2, 4, 8], rounds));
       if (isWanted("back-fill")) await collect(compareBackFill(servers, log, rounds));
+    });
+  }
+  if (isWanted("replay-passes")) {
+    await withServers(async (servers) => {
+      await collect(comparePasses(servers, await filledLog(servers, orders), rounds));
     });
   }
   if (isWanted("replay-verify") || isWanted("replay-live")) {

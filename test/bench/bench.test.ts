@@ -97,7 +97,7 @@ describe("npm run bench", () => {
     const unknown = await run([process.execPath, main, "--only", "nothing"]);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain(
-      "Allowed choices are command, contention, snapshots, process, delivery, lanes, visible, read-your-writes, write-units, back-fill, replay-verify, replay-live, replay-swap.",
+      "Allowed choices are command, contention, snapshots, process, delivery, lanes, visible, read-your-writes, write-units, back-fill, replay-passes, replay-verify, replay-live, replay-swap.",
     );
     expect((await run([process.execPath, main, "--rounds", "0"])).code).toBe(2);
     expect((await run([process.execPath, main, "--help"])).stdout).toContain("--quick");
