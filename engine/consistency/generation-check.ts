@@ -21,10 +21,15 @@ import { isSameRow } from "./plain-row.ts";
 import { keysNamedBy, onlyRow } from "./row-name.ts";
 import { pictureOfRow } from "./row-picture.ts";
 import { RowSample } from "./row-sample.ts";
-import { type RowScope, rowsNamed } from "./row-scope.ts";
+import { piecesOf, type RowScope, rowsNamed, rowsOfPart, wholeView } from "./row-scope.ts";
 import { foundAttributes, getItems, itemText, keyOfItem, readRevisions, scanItems } from "./table-items.ts";
 
 export interface CheckOptions {
+  /**
+   * About as much memory as the process may take, in megabytes; 512 unless set. What does not fit is checked in parts of the rows and
+   * guards, one after the other, each of which reads table and log again.
+   */
+  readonly memoryMb?: number;
   /** Only these rows, with the guards of the streams that touch them; all unless given. */
   readonly only?: RowsAsked;
   /** How long a guard may stay behind the events that were there when the check began; 10 s unless set. */
@@ -76,6 +81,27 @@ const longestPollMs = 500;
 const defaultWaitForGuardsMs = 10_000;
 const defaultDifferencesListed = 100;
 
+/** What a process takes before it keeps anything, in megabytes. */
+const baseMemoryMb = 150;
+const defaultMemoryMb = 512;
+/** Rows, guards and streams that fit a megabyte, as measured: see docs/consistency.md. A row counts once more for each KB. */
+const keptInMb = 350;
+/** What the log adds to what the table holds: its streams, and its rows. */
+const withLog = 2;
+/** Many streams may touch one row, which cannot be divided. */
+const mostParts = 1_024;
+
+/** More than fits at once, about so many times: thrown within a check only. */
+class TooMuchAtOnceError extends Error {
+  override readonly name = "TooMuchAtOnceError";
+  readonly times: number;
+
+  constructor(times: number) {
+    super(`${times} times as much as fits at once`);
+    this.times = times;
+  }
+}
+
 export class GenerationCheck {
   readonly #context: CheckContext;
   readonly #projection: Projection;
@@ -94,6 +120,9 @@ export class GenerationCheck {
   readonly #undecided: UndecidedRow[] = [];
   #undecidedCount = 0;
   #compared = 0;
+  /** Of the table, as {@link keptInMb} counts it. */
+  #kept = 0;
+  readonly #mostKept: number;
   #tail: Position | undefined;
 
   private constructor(
@@ -102,19 +131,24 @@ export class GenerationCheck {
     generation: Generation,
     options: CheckOptions,
     scope: RowScope | undefined,
+    mostKept = Number.POSITIVE_INFINITY,
   ) {
     this.#context = context;
     this.#projection = projection;
     this.#generation = generation;
     this.#options = options;
     this.#scope = scope;
+    this.#mostKept = mostKept;
     this.#history = new History({
       eventStore: context.eventStore,
       projection,
       generation,
       ...(scope === undefined ? {} : { only: scope }),
       floorOf: (stream) => this.#guards.get(itemText(guardKeyOf(projection, stream)))?.guard.revision ?? -1n,
-      onEvents: (events, at) => options.onEvents?.(events, at, this.#tail ?? at),
+      onEvents: (events, at) => {
+        this.#refuseTooMuch();
+        options.onEvents?.(events, at, this.#tail ?? at);
+      },
     });
   }
 
@@ -126,12 +160,9 @@ export class GenerationCheck {
     options: CheckOptions,
   ): Promise<CheckReport> {
     const { only } = options;
+    if (only === undefined) return GenerationCheck.#inParts(context, projection, generation, options);
     // Every event up to here must have arrived, or must do so within the wait.
     const start = await context.eventStore.tail();
-    if (only === undefined) {
-      const check = new GenerationCheck(context, projection, generation, options, undefined);
-      return check.#run(start, () => check.#scan());
-    }
     if ("row" in only) {
       const check = new GenerationCheck(context, projection, generation, options, rowsNamed(only.row));
       return check.#run(start, () => check.#findRow(start, only));
@@ -140,6 +171,36 @@ export class GenerationCheck {
     const check = new GenerationCheck(context, projection, generation, options, sample);
     check.#keep(sample.items);
     return check.#run(start, () => Promise.resolve());
+  }
+
+  /** In one part, if all fits; one that does not is divided, and begun again. */
+  static async #inParts(
+    context: CheckContext,
+    projection: Projection,
+    generation: Generation,
+    options: CheckOptions,
+  ): Promise<CheckReport> {
+    const fits = Math.max(1, ((options.memoryMb ?? defaultMemoryMb) - baseMemoryMb) * keptInMb);
+    const reports: CheckReport[] = [];
+    const left = [wholeView];
+    for (let part = left.pop(); part !== undefined; part = left.pop()) {
+      const scope = part.of === 1 ? undefined : rowsOfPart(part);
+      const most = part.of < mostParts ? fits : Number.POSITIVE_INFINITY;
+      const check = new GenerationCheck(context, projection, generation, options, scope, most);
+      try {
+        const start = await context.eventStore.tail();
+        reports.push(await check.#run(start, () => check.#scan()));
+      } catch (error) {
+        if (!(error instanceof TooMuchAtOnceError)) throw error;
+        left.push(...piecesOf(part, error.times).toReversed());
+      }
+    }
+    return together(reports, options.differencesListed ?? defaultDifferencesListed);
+  }
+
+  #refuseTooMuch(): void {
+    const times = (this.#kept + this.#history.size) / this.#mostKept;
+    if (times > 1) throw new TooMuchAtOnceError(times);
   }
 
   /** `readTable` reads what is to be known of the table before the log. */
@@ -153,21 +214,37 @@ export class GenerationCheck {
     await this.#checkGuards();
     if (this.#projection.rows === "one-per-stream") this.#checkOwnedRows(stuck);
     else await this.#checkSharedRows();
-    for (const [stream, { expected, actual }] of stuck) this.#report(await this.#whyBehind(stream, expected, actual));
+    for (const [stream, { expected, actual }] of stuck) {
+      if (this.#isGuardJudged(stream)) this.#report(await this.#whyBehind(stream, expected, actual));
+    }
     return {
       view: this.#projection.name,
       generation: this.#generation.id,
       version: this.#generation.version,
       ...asAsked(this.#options.only),
       rows: this.#compared,
-      guards: new Set([...this.#guards.keys(), ...this.#arrived.keys()]).size,
+      guards: this.#guardsJudged(),
       events: this.#history.events,
       differenceCount: this.#differenceCount,
       differences: this.#differences,
       undecidedCount: this.#undecidedCount,
       undecided: this.#undecided,
-      scavengedStreams: [...this.#history.streams.values()].filter(({ scavenged }) => scavenged).length,
+      scavengedStreams: [...this.#history.streams].filter(
+        ([name, { scavenged }]) => scavenged && this.#isGuardJudged(name),
+      ).length,
     };
+  }
+
+  /** In a part of a whole check, those of that part. */
+  #isGuardJudged(stream: string): boolean {
+    return this.#scope?.isPart !== true || this.#history.streams.get(stream)?.isWanted === true;
+  }
+
+  #guardsJudged(): number {
+    const texts = new Set([...this.#guards.keys(), ...this.#arrived.keys()]);
+    const scope = this.#scope;
+    if (scope?.isPart !== true) return texts.size;
+    return [...texts].filter((text) => scope.hasGuard?.(text)).length;
   }
 
   async #whyBehind(stream: string, expected: Guard, actual: Guard | undefined): Promise<Difference> {
@@ -184,7 +261,13 @@ export class GenerationCheck {
   }
 
   async #scan(): Promise<void> {
-    for await (const items of scanItems(this.#context.dynamodb, this.#generation.table)) this.#keep(items);
+    for await (const items of scanItems(this.#context.dynamodb, this.#generation.table)) {
+      this.#keep(items.filter((item) => this.#isAskedFor(itemText(keyOfItem(item)), keyOfRowItem(item))));
+      // Counted on to the end: then the parts fit, and are not found to be too large one after the other.
+      if (this.#kept * withLog > this.#mostKept) for (const all of [this.#rows, this.#guards]) all.clear();
+    }
+    const times = (this.#kept * withLog) / this.#mostKept;
+    if (times > 1) throw new TooMuchAtOnceError(times);
   }
 
   #keep(items: Iterable<Item>): void {
@@ -195,6 +278,8 @@ export class GenerationCheck {
       const key = keyOfRowItem(item);
       if (guard !== undefined) this.#guards.set(text, { guard, name: stream ?? key.partition, key });
       if (stream === undefined) this.#rows.set(text, item);
+      this.#kept +=
+        (guard === undefined ? 0 : 1) + (stream === undefined ? 1 + JSON.stringify(item).length / 1_024 : 0);
     }
   }
 
@@ -286,14 +371,13 @@ export class GenerationCheck {
     const known = new Set<string>();
     for (const [stream, history] of this.#streamsAskedFor()) {
       const { guardKey, unreadable } = history;
+      if (guardKey !== undefined) known.add(itemText(guardKey));
+      if (!this.#isGuardJudged(stream)) continue;
       if (unreadable !== undefined) {
         const waits = await this.#quarantinedAt(stream, unreadable.revision);
         this.#report(waits ?? { kind: "event-unreadable", stream, ...unreadable });
       }
-      if (guardKey === undefined) continue;
-      const text = itemText(guardKey);
-      known.add(text);
-      const actual = this.#guardIn(text);
+      const actual = guardKey === undefined ? undefined : this.#guardIn(itemText(guardKey));
       if (actual !== undefined) this.#checkGuard(stream, history, actual);
     }
     for (const [text, { guard, name, key }] of this.#guards) {
@@ -446,6 +530,26 @@ export class GenerationCheck {
   get #listed(): number {
     return this.#options.differencesListed ?? defaultDifferencesListed;
   }
+}
+
+function together(reports: readonly CheckReport[], listed: number): CheckReport {
+  const [first, ...others] = reports;
+  if (first === undefined) throw new Error("a check has at least one part");
+  return others.reduce(
+    (sum, report) => ({
+      ...sum,
+      rows: sum.rows + report.rows,
+      guards: sum.guards + report.guards,
+      // Each part reads the whole log, the last one most of it.
+      events: Math.max(sum.events, report.events),
+      differenceCount: sum.differenceCount + report.differenceCount,
+      differences: [...sum.differences, ...report.differences].slice(0, listed),
+      undecidedCount: sum.undecidedCount + report.undecidedCount,
+      undecided: [...sum.undecided, ...report.undecided].slice(0, listed),
+      scavengedStreams: sum.scavengedStreams + report.scavengedStreams,
+    }),
+    first,
+  );
 }
 
 function asAsked(only: RowsAsked | undefined): Pick<CheckReport, "only"> {

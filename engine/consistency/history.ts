@@ -80,9 +80,15 @@ export class History {
   /** Events of the projection's streams. */
   events = 0;
   #read = 0;
+  #later = 0;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
+  }
+
+  /** How much is kept, in streams and rows, and changes that are not added up. */
+  get size(): number {
+    return this.streams.size + this.rows.size + this.#later;
   }
 
   /** Extends the history to a tail of the leader that is taken when this is called. */
@@ -294,7 +300,10 @@ export class History {
       if (row === undefined) this.rows.set(text, (row = { key, base: new Map(), later: [], streams: new Set() }));
       row.streams.add(stream);
       if (revision <= floor) changeRow(row.base, change);
-      else row.later.push({ stream, revision, change });
+      else {
+        row.later.push({ stream, revision, change });
+        this.#later += 1;
+      }
     }
   }
 }

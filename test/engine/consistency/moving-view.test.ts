@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { RowsAsked } from "../../../engine/consistency/generation-check.ts";
+import type { CheckOptions } from "../../../engine/consistency/generation-check.ts";
 import type { GenerationRole } from "../../../engine/views/catalog.ts";
 import { useStores } from "./stores-for-views.ts";
 import {
@@ -157,9 +157,10 @@ class Traffic {
 
 const kinds: readonly Kind[] = ["one-per-stream", "shared"];
 
-/** Mostly of all rows; else of some, or of one, which may be the hot one. */
-function rowsAsked(kind: Kind, random: Random): { readonly only?: RowsAsked } {
-  if (random() < 0.6) return {};
+/** Mostly of all rows, also in parts; else of some, or of one, which may be the hot one. */
+function rowsAsked(kind: Kind, random: Random): Pick<CheckOptions, "only" | "memoryMb"> {
+  if (random() < 0.4) return {};
+  if (random() < 0.3) return { memoryMb: 150.5 };
   if (random() < 0.5) return { only: { sample: 2 + upTo(random, 20), seed: `${random()}` } };
   const row = kind === "shared" ? (random() < 0.7 ? "food" : "p1") : `w${upTo(random, 4)}`;
   return { only: { row, mayBeGone: true } };

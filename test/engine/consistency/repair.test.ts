@@ -2,7 +2,7 @@
 import { type DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { describe, expect, it } from "vitest";
 import { mostRepairs, repair, type Repair, TooMuchToRepairError } from "../../../engine/consistency/repair.ts";
-import type { Difference } from "../../../engine/consistency/difference.ts";
+import { describeDifference, type Difference } from "../../../engine/consistency/difference.ts";
 import { guardAttributes, guardItemKey, rowItemKey, writesOfItem } from "../../../engine/views/item.ts";
 import type { RowKey } from "../../../engine/views/projection.ts";
 import { interceptedDynamoDB } from "../replay/replay-for-test.ts";
@@ -51,6 +51,9 @@ async function repairOf(
   for await (const one of repair(scope, differences)) repairs.push(one);
   return repairs;
 }
+
+const sorted = (differences: readonly Difference[]): readonly string[] =>
+  differences.map((difference) => describeDifference(difference)).sort();
 
 async function expectRight(view: ViewUnderCheck): Promise<void> {
   expect(await view.check()).toMatchObject({ differences: [], undecided: [] });
@@ -155,6 +158,9 @@ describe.each(kinds)("a view of rows that are %s", (kind) => {
     const { differences, undecidedCount } = await view.check();
     expect(differences.map((difference) => difference.kind).sort()).toStrictEqual(found[kind]);
     expect(undecidedCount).toBe(0);
+    // In parts of which each holds next to nothing, the same is found, and each thing once.
+    const inParts = await view.check({ memoryMb: 150.03 });
+    expect(sorted(inParts.differences)).toStrictEqual(sorted(differences));
     const repairs = await repaired(view);
     expect(repairs.filter(({ what }) => what === "left")).toStrictEqual([]);
     await expectRight(view);
