@@ -34,12 +34,12 @@ export const raceGuards: readonly RaceGuard[] = [
   {
     race: "projection code changed mid-replay",
     file: "engine/replay/replay.ts",
-    text: "blocked !== undefined || !this.#versions.some((projection) => projection.version === version);",
-    without: "blocked !== undefined && version > 0;",
+    text: "|| !this.#versions.some((projection) => isMadeBy(generation, projection));",
+    without: ";",
   },
   {
     race: "tail read on a follower",
-    file: "engine/consistency/rounds-of-all.ts",
+    file: "engine/event-store/rounds-of-all.ts",
     text: "if (last === undefined || isAfter(target, last)) {",
     without: "if (last !== undefined && isAfter(last, last)) {",
   },
