@@ -20,7 +20,7 @@ const kills = 50;
 /** Replays at once, each of other views: most of the time they wait for the lease of who was killed. */
 const lanes = 5;
 const seed = newSeed();
-const pace = { perSecond: 5, atOnce: 12 };
+const pace = { perSecond: 3, atOnce: 8 };
 
 describe.runIf(isProof)(`replays under load, killed ${kills} times (TIDEMARK_SEED=${seed})`, () => {
   let system: StartedSystem;
@@ -68,7 +68,8 @@ describe.runIf(isProof)(`replays under load, killed ${kills} times (TIDEMARK_SEE
     expect(await inStores(unnamedTables)).toStrictEqual([]);
   }, 3_600_000);
 
-  const converging = { timeout: 120_000, interval: 250 };
+  /** A check among five replays, on a machine that is busy with them. */
+  const converging = { timeout: 600_000, interval: 250 };
 
   /** The system's own schedule takes up what was cut off too: whoever comes second waits for it. */
   async function replayed(view: string): Promise<void> {
