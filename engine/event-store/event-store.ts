@@ -139,14 +139,19 @@ export class EventStore {
   ): AsyncGenerator<StoredEvent[], void> {
     const { readProgressMs } = this.#deadlines;
     let last = after;
-    try {
-      for await (const round of filteredRounds(this.client, { prefixes, after, until, size, readProgressMs })) {
-        last = round.at(-1)?.position ?? last;
-        yield round;
+    for (let isAskedAgain = false; ; isAskedAgain = true) {
+      try {
+        for await (const round of filteredRounds(this.client, { prefixes, after: last, until, size, readProgressMs })) {
+          last = round.at(-1)?.position ?? last;
+          yield round;
+        }
+        return;
+      } catch (error) {
+        if (error instanceof EndNotToldError) break;
+        // A follower says who leads; the client asks there the next time.
+        if (!(error instanceof NotLeaderError) || isAskedAgain)
+          throw fromClientError(error, "the filtered read of $all");
       }
-      return;
-    } catch (error) {
-      if (!(error instanceof EndNotToldError)) throw error;
     }
     for await (const round of roundsOfAll(this, last, until, size)) {
       yield round.filter(({ stream }) => prefixes.some((prefix) => stream.startsWith(prefix)));

@@ -6,7 +6,7 @@
 import { type AllStreamResolvedEvent, type EventStoreDBClient, START, streamNameFilter } from "@eventstore/db-client";
 import { Arrivals } from "./arrivals.ts";
 import { EventStoreUnavailableError } from "./errors.ts";
-import { fromClientError, fromClientEvent } from "./from-client.ts";
+import { fromClientEvent } from "./from-client.ts";
 import { comparePositions, isAfter, type Position, startOfAll } from "./position.ts";
 import type { StoredEvent } from "./stored-event.ts";
 
@@ -36,7 +36,7 @@ export interface FilteredRead {
 
 /**
  * The events in rounds of at most `size`, fewer where few match. Ends when the server has shown that there are no more up to
- * `until`. Throws {@link EndNotToldError} when it falls silent before that.
+ * `until`. Throws {@link EndNotToldError} when it falls silent before that, and the client's errors.
  */
 export async function* filteredRounds(
   client: EventStoreDBClient,
@@ -97,8 +97,6 @@ export async function* filteredRounds(
       begunAt = heardAt = Date.now();
     }
     if (round.length > 0) yield round;
-  } catch (error) {
-    throw fromClientError(error, what);
   } finally {
     clearInterval(clock);
     subscription.on("error", () => undefined);
