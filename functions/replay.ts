@@ -6,6 +6,7 @@
 import type { Context } from "aws-lambda";
 import * as z from "zod";
 import { parsePosition, type Position } from "../engine/event-store/position.ts";
+import { discontinueView } from "../engine/replay/discontinue-view.ts";
 import {
   ReplayBusyError,
   ReplayInterruptedError,
@@ -92,6 +93,9 @@ export const handler = async (
   if (request.action === "continue") return goOnWith(stores, request, signal);
   const named = "view" in request ? request.view : undefined;
   if (named === undefined) return resumeAll(stores, signal);
+  if (request.action === "retire" && request.as === undefined && !viewNames.includes(named)) {
+    return { view: named, outcome: "discontinued", generations: await discontinueView(stores, named) };
+  }
   const replay = new Replay(stores, versionsOf(named), "as" in request ? request.as : undefined);
   const { view } = replay;
   const watching = { signal, observer: observerOf(view) };

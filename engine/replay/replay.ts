@@ -16,6 +16,7 @@ import {
   CatalogConflictError,
   type CatalogEntry,
   entryName,
+  frozenGeneration,
   type Generation,
   liveGeneration,
 } from "../views/catalog.ts";
@@ -216,7 +217,7 @@ export class Replay {
   /** The report of the generation that is not live yet, or else of the live one; undefined when none was kept. */
   async report(): Promise<GenerationReport | undefined> {
     const entry = await this.#entry();
-    const { id } = unfinishedOf(entry) ?? frozenOf(entry) ?? liveGeneration(entry) ?? {};
+    const { id } = unfinishedOf(entry) ?? frozenGeneration(entry) ?? liveGeneration(entry) ?? {};
     return id === undefined ? undefined : readReport(this.#context, this.#projectionName, id);
   }
 
@@ -293,7 +294,7 @@ export class Replay {
    */
   async retire(): Promise<Generation> {
     const entry = await this.#entry();
-    const ended = frozenOf(entry) ?? this.#soakingOf(entry);
+    const ended = frozenGeneration(entry) ?? this.#soakingOf(entry);
     await this.#transit(ended.id, "retire");
     await this.#remove(ended);
     return ended;
@@ -525,7 +526,7 @@ export class Replay {
         `the replay of ${this.view} is paused (${unfinished.paused}): resume it, or abort it`,
       );
     }
-    const frozen = frozenOf(entry);
+    const frozen = frozenGeneration(entry);
     if (unfinished === undefined && frozen?.until !== undefined) {
       const end = formatPosition(frozen.until);
       throw new ReplayUnfinishedError(`${this.view} is there, as of ${end}: retire it, or take another name`);
@@ -700,7 +701,7 @@ export class Replay {
   }
 
   #notLiveYet(entry: CatalogEntry, action: string): Generation {
-    const generation = unfinishedOf(entry) ?? frozenOf(entry);
+    const generation = unfinishedOf(entry) ?? frozenGeneration(entry);
     if (generation !== undefined) return generation;
     const instead = `npx tidemark check ${this.#projectionName} compares the live rows with their events`;
     throw new NothingToDoError(`no replay of ${this.view} is unfinished, so there is nothing to ${action}: ${instead}`);
@@ -752,10 +753,6 @@ function reportOrThrow([started]: readonly Started[]): ReplayReport {
   if (started === undefined) throw new Error("a replay that was started has an outcome");
   if ("error" in started) throw started.error;
   return started.report;
-}
-
-function frozenOf({ generations }: CatalogEntry): Generation | undefined {
-  return generations.find(({ role }) => role === "frozen");
 }
 
 function unfinishedOf({ generations }: CatalogEntry): Generation | undefined {

@@ -27,6 +27,7 @@ export type TransitionName =
   | "rollback"
   | "retire"
   | "abort"
+  | "discontinue"
   | "drop";
 
 interface Transition {
@@ -89,6 +90,10 @@ const isDeployed: Check = ({ generation, versions }) =>
 const isByItsWorker: Check = ({ generation, record }) =>
   generation.worker === record.worker ? undefined : "another worker has taken its replay over";
 
+/** A view that projectors would write would be made anew, empty of what only its readers know. */
+const isDeployedNoMore: Check = ({ versions }) =>
+  versions.length === 0 ? undefined : "its projection is deployed: take it out of the registry first";
+
 const mayBecomeLive = [isVerified, isReported, isSealed, isNotBlocked, isNotPaused, isDeployed];
 
 export const transitions: Readonly<Record<TransitionName, Transition>> = {
@@ -141,6 +146,12 @@ export const transitions: Readonly<Record<TransitionName, Transition>> = {
   retire: { from: ["soaking", "frozen"], to: "retiring", checks: [] },
   /** Legal at every step before the swap. The live generation is not touched. */
   abort: { from: ["building", "joined"], to: "retiring", checks: [] },
+  /** The end of a view as a whole, once its projection is deployed no more: there is no way back. */
+  discontinue: {
+    from: ["building", "joined", "live", "soaking", "frozen"],
+    to: "retiring",
+    checks: [isDeployedNoMore],
+  },
   /** After its table is gone. */
   drop: { from: ["retiring"], to: "gone", checks: [] },
 };

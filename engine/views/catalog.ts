@@ -231,6 +231,11 @@ export function liveGeneration(entry: CatalogEntry): Generation | undefined {
   return entry.generations.find(({ role }) => role === "live");
 }
 
+/** A view as of a position: the only generation of an entry with a name of its own, once it is built. */
+export function frozenGeneration(entry: CatalogEntry): Generation | undefined {
+  return entry.generations.find(({ role }) => role === "frozen");
+}
+
 /**
  * The generations that projectors write, in the order in which they write them: the live one last, so that a reader who
  * is moved to another generation by a swap or a rollback never sees a row go back.

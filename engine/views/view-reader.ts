@@ -2,12 +2,15 @@
  * Reads rows of the live generation of a view. A request sees one generation: the catalog is asked once, at its start, and
  * a page token names the generation it continues in. Which one is live is remembered for a second; after a swap both
  * generations are written on, so a reader that is late by that much still reads right rows.
+ *
+ * What is called `projection` here may also be the name that the catalog has for a view as of a position.
  */
 import { type DynamoDBClient, GetItemCommand, QueryCommand } from "@aws-sdk/client-dynamodb";
-import { type Catalog, type Generation, liveGeneration } from "./catalog.ts";
+import { type Catalog, frozenGeneration, type Generation, liveGeneration } from "./catalog.ts";
+import { scanItems } from "../consistency/table-items.ts";
 import { Cursor, CursorError, type QueryScope } from "./cursor.ts";
 import { isNamed, translated, ViewsUnavailableError } from "./dynamodb.ts";
-import { attributesOfItem, guardOfItem, type Item, keyOfRowItem, rowItemKey } from "./item.ts";
+import { attributesOfItem, guardOfItem, type Item, keyOfRowItem, rowItemKey, streamOfGuardItem } from "./item.ts";
 import type { Guard } from "./guard.ts";
 import type { Projection, RowAttributes, RowKey } from "./projection.ts";
 import { guardKeyOf } from "./stream-keys.ts";
@@ -62,6 +65,14 @@ export class ViewReader {
       const row = Item === undefined ? undefined : rowOfItem(Item);
       return row === undefined ? undefined : { ...row, generation: id };
     });
+  }
+
+  /** All rows, page by page, in no order. Throws {@link ViewsUnavailableError}. */
+  async *rows(projection: string): AsyncGenerator<readonly Row[], void> {
+    const { table } = await this.#generation(projection, undefined);
+    for await (const items of scanItems(this.#dynamodb, table)) {
+      yield items.flatMap((item) => (streamOfGuardItem(item) === undefined ? (rowOfItem(item) ?? []) : []));
+    }
   }
 
   /** The next read asks the catalog which generation is live, unless this is the one that it would read anyway. */
@@ -137,7 +148,8 @@ export class ViewReader {
       if (renewed !== undefined) return renewed;
       throw new CursorError("the cursor is of a rebuilt view's former table: start again without a cursor");
     }
-    const live = liveGeneration({ projection, epoch: 0, generations });
+    const entry = { projection, epoch: 0, generations };
+    const live = liveGeneration(entry) ?? frozenGeneration(entry);
     if (live === undefined) throw new ViewsUnavailableError(`view ${projection} has no live generation yet: try again`);
     return live;
   }
@@ -152,7 +164,9 @@ export class ViewReader {
 }
 
 function readableGeneration(generations: readonly Generation[], id: string): Generation | undefined {
-  return generations.find((generation) => generation.id === id && ["live", "soaking"].includes(generation.role));
+  return generations.find(
+    (generation) => generation.id === id && ["live", "soaking", "frozen"].includes(generation.role),
+  );
 }
 
 /** A start key that someone has edited lies outside the query; DynamoDB is the one to notice. */

@@ -24,6 +24,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "compare the views with the events",
     load: async () => (await import("../consistency/command.ts")).checkCommand(),
   },
+  rows: {
+    summary: "show the rows of a view, as readers see them",
+    load: async () => (await import("../views/rows-command.ts")).rowsCommand(),
+  },
   explain: {
     summary: "list the events that made a row, each with what it changed",
     load: async () => (await import("../consistency/explain-command.ts")).explainCommand(),

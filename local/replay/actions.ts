@@ -1,4 +1,5 @@
 /** Each action of `tidemark replay` on the stores of a running system, with what it says. */
+import { discontinueView } from "../../engine/replay/discontinue-view.ts";
 import { Replay } from "../../engine/replay/replay.ts";
 import type { ReplayContext } from "../../engine/replay/replay-context.ts";
 import { previewText } from "../../engine/replay/preview-text.ts";
@@ -84,6 +85,13 @@ export async function act(
       return;
     }
   }
+}
+
+/** Of a view that no deployed projection makes. */
+export async function discontinue(stores: ReplayContext, view: string, options: ReplayOptions): Promise<void> {
+  const generations = await discontinueView(stores, view);
+  const text = `${view} is removed, with ${generations.length} generations: ${generations.join(", ")}`;
+  say(options, { view, outcome: "discontinued", generations }, text);
 }
 
 async function resume(machine: Replay, options: ReplayOptions): Promise<void> {

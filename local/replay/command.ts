@@ -6,7 +6,7 @@ import { CommandError, command, type CommonOptions, exitCodes, reportingErrors }
 import { positionOption } from "../cli/position-option.ts";
 import { readRunningSystem } from "../system/running-system.ts";
 import { withStores } from "../system/system-stores.ts";
-import { act } from "./actions.ts";
+import { act, discontinue } from "./actions.ts";
 
 /** By name: what it does, and the options that it takes beside `--data` and `--json`. */
 const actions = {
@@ -20,7 +20,10 @@ const actions = {
   swap: ["make live what is ready", ""],
   abort: ["end an unfinished replay and remove what it has made", "as"],
   rollback: ["make the generation live again that was live before the last swap", ""],
-  retire: ["remove the generation that was live before the last swap, or a view of --as", "as"],
+  retire: [
+    "remove the generation that was live before the last swap; a view of --as; or all of a view that is not deployed any more",
+    "as",
+  ],
 } as const satisfies Record<string, readonly [string, string]>;
 
 export type Action = keyof typeof actions;
@@ -79,8 +82,13 @@ async function replay(words: readonly string[], options: ReplayOptions): Promise
   const action: Action = hasAction ? first : "run";
   const views = hasAction ? others : words;
   checkUsage(action, views, options);
-  const asked = [...new Set(views)].map((view) => versionsOf(view));
-  await withStores(await readRunningSystem(options.data), (stores) => act(action, stores, asked, options));
+  const system = () => readRunningSystem(options.data);
+  const [view = ""] = views;
+  if (action === "retire" && options.as === undefined && !isView(view)) {
+    return withStores(await system(), (stores) => discontinue(stores, view, options));
+  }
+  const asked = [...new Set(views)].map((name) => versionsOf(name));
+  await withStores(await system(), (stores) => act(action, stores, asked, options));
 }
 
 function isAction(word: string): word is Action {

@@ -12,10 +12,12 @@ import {
   ReplayPositionError,
   ReplayUnfinishedError,
 } from "../../../engine/replay/errors.ts";
+import { discontinueView } from "../../../engine/replay/discontinue-view.ts";
 import { Replay, type ReplayObserver } from "../../../engine/replay/replay.ts";
 import { TransitionRefusedError } from "../../../engine/replay/transitions.ts";
 import { VersionNotDeployedError } from "../../../engine/views/deployed-version.ts";
 import { rowItemKey } from "../../../engine/views/item.ts";
+import { ViewReader } from "../../../engine/views/view-reader.ts";
 import { defineSharedProjection, type Projection } from "../../../engine/views/projection.ts";
 import { changed, owned, shared } from "../views/views-for-test.ts";
 import {
@@ -311,6 +313,12 @@ describe.each(kinds)("a replay of a view of $kind", (kind) => {
       await view.deliver(await view.happen(kind, 1));
       expect(await view.contentsOf(report.generation)).toStrictEqual(then);
       expect(await view.catalog.namesBeside(view.name)).toStrictEqual(["q3"]);
+      const rows: string[] = [];
+      for await (const page of new ViewReader(view.dynamodb, view.catalog).rows(`${view.name}@q3`)) {
+        rows.push(...page.map(({ key }) => `${key.partition}/${key.sort}`));
+      }
+      const seen = Object.entries(then.rows).filter(([, row]) => Object.keys(row).length > 0);
+      expect(rows.sort()).toStrictEqual(seen.map(([key]) => key).sort());
       expect(await view.roles()).toStrictEqual(["live"]);
       expect((await named(view, "q3").verify()).checked).toMatchObject({ outcome: "agrees" });
       await expect(named(view, "q3").start({ until })).rejects.toThrow(ReplayUnfinishedError);
@@ -386,6 +394,21 @@ describe.each(kinds)("a replay of a view of $kind", (kind) => {
     expect(preview.writeUnits).toBeLessThanOrEqual((built?.written ?? 0) * 2);
     expect(built?.verification).toMatchObject({ rows: preview.rows, guards: preview.guards });
   });
+});
+
+it("of a view that is deployed no more: all that is left of it goes, once nobody makes it", async () => {
+  const view = await startLiveView(sharedKind);
+  await view.replay().run();
+  await view.replay().start();
+  const { dynamodb, eventStore, catalog, quarantine, catalogTable, tablePrefix } = view;
+  const context = { dynamodb, eventStore, catalog, quarantine, catalogTable, tablePrefix, settings: quick };
+  await new Replay(context, view.versions, "then").start();
+  const roles = await view.roles();
+  expect(roles.sort()).toStrictEqual(["joined", "live", "soaking"]);
+  expect(await discontinueView(context, view.name)).toHaveLength(4);
+  expect((await view.entry()).epoch).toBe(0);
+  await view.expectNothingLeftBehind();
+  await expect(discontinueView(context, view.name)).rejects.toThrow(NothingToDoError);
 });
 
 describe("a preview", () => {

@@ -71,8 +71,7 @@ const matrix: Readonly<Record<TransitionName, Readonly<Partial<Record<Generation
   claim: { building: "building live soaking" },
   verified: { building: "building live soaking" },
   join: { building: "joined live soaking", joined: "done" },
-  // Of one with an end alone, which is a case of its own.
-  freeze: { building: "without an end", frozen: "done" },
+  freeze: { building: "refused: it has no end", frozen: "done" },
   sealed: { joined: "joined live soaking", soaking: "soaking live" },
   block: { joined: "joined live soaking", soaking: "soaking live" },
   pause: { building: "building live soaking", joined: "joined live soaking", soaking: "soaking live" },
@@ -81,6 +80,13 @@ const matrix: Readonly<Record<TransitionName, Readonly<Partial<Record<Generation
   rollback: { live: "done", soaking: "live soaking" },
   retire: { soaking: "retiring live", frozen: "retiring live soaking", retiring: "done" },
   abort: { building: "retiring live soaking", joined: "retiring live soaking", retiring: "done" },
+  discontinue: Object.fromEntries([
+    ...(["building", "joined", "live", "soaking", "frozen"] as const).map((role) => [
+      role,
+      "refused: its projection is",
+    ]),
+    ["retiring", "done"],
+  ]) as Partial<Record<GenerationRole, string>>,
   drop: { retiring: "live soaking", gone: "done" },
 };
 
@@ -103,8 +109,8 @@ describe.each(names)("the transition %s", (name) => {
             : `it is ${role}, not ${transitions[name].from.join(" or ")}`),
       );
       expect(after).toStrictEqual(before);
-    } else if (expected === "without an end") {
-      expect((outcome as Error).message).toContain("it has no end: what is written on is not frozen");
+    } else if (expected.startsWith("refused: ")) {
+      expect((outcome as Error).message).toContain(expected.slice("refused: ".length));
       expect(after).toStrictEqual(before);
     } else if (expected === "done") {
       expect([outcome, after]).toStrictEqual([before, before]);
@@ -197,6 +203,12 @@ describe("a transition", () => {
     const verifiedTo = { commit: 2n ** 60n, prepare: 1n };
     await take(view, "g", "verified", { worker: "me", verifiedTo });
     expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, verifiedTo }]);
+  });
+
+  it("discontinues what no deployed code makes any more", async () => {
+    const view = await viewOf(generation("g", "live"));
+    await transit({ catalog, view, versions: [] }, "g", "discontinue");
+    expect((await catalog.read(view)).generations).toMatchObject([{ id: "g", role: "retiring" }]);
   });
 
   it("freezes a view as of a position where it is verified", async () => {
