@@ -44,7 +44,11 @@ export async function* filteredRounds(
 ): AsyncGenerator<StoredEvent[], void> {
   if (comparePositions(until, after ?? startOfAll) <= 0) return;
   // Told by the server, at any time: so it is read anew each time.
-  const end = { isTold: false };
+  const end = { isTold: false, wake: (): void => undefined };
+  const tellEnd = (): void => {
+    end.isTold = true;
+    end.wake();
+  };
   let heardAt = Date.now();
   const subscription = client.subscribeToAll(
     {
@@ -54,15 +58,18 @@ export async function* filteredRounds(
         prefixes: [...prefixes],
         checkpointReached: (_, position) => {
           heardAt = Date.now();
-          if (comparePositions(position, until) >= 0) end.isTold = true;
+          if (comparePositions(position, until) >= 0) tellEnd();
         },
       }),
     },
     { highWaterMark: buffered },
   );
   // Told behind the events before it, so that who has read all of these and then sees it has read to the end.
-  subscription.on("caughtUp", () => (end.isTold = true));
+  subscription.on("caughtUp", tellEnd);
   const arrivals = new Arrivals(subscription);
+  end.wake = () => {
+    arrivals.wake();
+  };
   const clock = setInterval(() => {
     arrivals.wake();
   }, longestRoundMs);
