@@ -7,7 +7,7 @@ import { type Catalog, type Generation, liveGeneration, writtenGenerations } fro
 import { deployedVersion } from "../views/deployed-version.ts";
 import { isNamed, ViewsUnavailableError } from "../views/dynamodb.ts";
 import type { Projection } from "../views/projection.ts";
-import { type CheckOptions, type CheckReport, GenerationCheck } from "./generation-check.ts";
+import { type CheckOptions, type CheckReport, GenerationCheck, GenerationRetiredError } from "./generation-check.ts";
 
 export interface CheckContext {
   readonly dynamodb: DynamoDBClient;
@@ -44,9 +44,10 @@ export async function checkView(
     const isRetired = async (): Promise<boolean> =>
       !writtenGenerations(await context.catalog.read(view)).some(({ id }) => id === generation.id);
     try {
-      const report = await GenerationCheck.run(context, projection, generation, options);
+      const report = await GenerationCheck.run(context, projection, generation, { ...options, isRetired });
       if (isClean(report) || round === maximumRounds || !(await isRetired())) return report;
     } catch (error) {
+      if (error instanceof GenerationRetiredError && round < maximumRounds) continue;
       if (!isNamed(error, "ResourceNotFoundException")) throw error;
       if (round < maximumRounds && (await isRetired())) continue;
       const what = `table ${generation.table}, the live generation of ${view}, is not there`;

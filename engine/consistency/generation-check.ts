@@ -88,6 +88,12 @@ const defaultMemoryMb = 512;
 const keptInMb = 350;
 /** What the log adds to what the table holds: its streams, and its rows. */
 const withLog = 2;
+/** Nobody writes the generation any more: what it lacks says nothing. */
+export class GenerationRetiredError extends Error {
+  readonly code = "GENERATION_RETIRED";
+  override readonly name = "GenerationRetiredError";
+}
+
 /** Many streams may touch one row, which cannot be divided. */
 const mostParts = 1_024;
 
@@ -106,7 +112,7 @@ export class GenerationCheck {
   readonly #context: CheckContext;
   readonly #projection: Projection;
   readonly #generation: Generation;
-  readonly #options: CheckOptions;
+  readonly #options: CheckOptions & RetirementWatch;
   readonly #history: History;
   readonly #scope: RowScope | undefined;
   /** Items with a row, and in a view of one row a stream also those with a guard alone, by item text. */
@@ -129,7 +135,7 @@ export class GenerationCheck {
     context: CheckContext,
     projection: Projection,
     generation: Generation,
-    options: CheckOptions,
+    options: CheckOptions & RetirementWatch,
     scope: RowScope | undefined,
     mostKept = Number.POSITIVE_INFINITY,
   ) {
@@ -152,12 +158,12 @@ export class GenerationCheck {
     });
   }
 
-  /** Throws RowNotFoundError when one row is asked for, and there is none of that name or more than one. */
+  /** Throws GenerationRetiredError where that is seen in time, and RowNotFoundError when one row is asked for, and there is none of that name or more than one. */
   static async run(
     context: CheckContext,
     projection: Projection,
     generation: Generation,
-    options: CheckOptions,
+    options: CheckOptions & RetirementWatch,
   ): Promise<CheckReport> {
     const { only } = options;
     if (only === undefined) return GenerationCheck.#inParts(context, projection, generation, options);
@@ -178,7 +184,7 @@ export class GenerationCheck {
     context: CheckContext,
     projection: Projection,
     generation: Generation,
-    options: CheckOptions,
+    options: CheckOptions & RetirementWatch,
   ): Promise<CheckReport> {
     const fits = Math.max(1, ((options.memoryMb ?? defaultMemoryMb) - baseMemoryMb) * keptInMb);
     const reports: CheckReport[] = [];
@@ -355,11 +361,18 @@ export class GenerationCheck {
       if (isLast) break;
       if (behind.size > 0 && !isTold) this.#options.onWaiting?.(behind.size);
       isTold = true;
+      if (poll === longestPollMs) await this.#refuseRetired();
       if (behind.size > 0) await sleep(Math.min(poll, Math.max(0, until - performance.now())));
     }
     // What no scan has seen is judged as it was read last.
     for (const { key, item } of behind.values()) if (item !== undefined && !this.#isScanned(key)) this.#keep([item]);
     return behind;
+  }
+
+  /** It would be waited for in vain, in each part. */
+  async #refuseRetired(): Promise<void> {
+    if ((await this.#options.isRetired?.()) === true)
+      throw new GenerationRetiredError(`nobody writes ${this.#generation.table} any more`);
   }
 
   #isScanned(key: ItemKey): boolean {
@@ -555,6 +568,11 @@ function together(reports: readonly CheckReport[], listed: number): CheckReport 
 function asAsked(only: RowsAsked | undefined): Pick<CheckReport, "only"> {
   if (only === undefined) return {};
   return { only: "row" in only ? { row: only.row } : only };
+}
+
+interface RetirementWatch {
+  /** Whether projectors have stopped to write the generation; they go on unless told. */
+  readonly isRetired?: () => Promise<boolean>;
 }
 
 interface BehindGuard {

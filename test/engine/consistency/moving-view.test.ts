@@ -125,8 +125,9 @@ class Traffic {
         if (this.#random() < 0.7) return;
         await view.transition((all) => all.filter(({ role }) => role === "live"));
         break;
+      case "frozen":
       case "live":
-        throw new Error("there are two live generations");
+        throw new Error(`no generation beside the live one is ${other.role} here`);
     }
     this.transitions.add(other?.role ?? "building");
   }
