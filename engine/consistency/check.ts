@@ -45,7 +45,9 @@ export async function checkView(
       !writtenGenerations(await context.catalog.read(view)).some(({ id }) => id === generation.id);
     try {
       const report = await GenerationCheck.run(context, projection, generation, { ...options, isRetired });
-      if (isClean(report) || round === maximumRounds || !(await isRetired())) return report;
+      if (isClean(report) || !(await isRetired())) return report;
+      if (round === maximumRounds)
+        throw new GenerationRetiredError(`${view} was swapped in each of ${round} checks: check again`);
     } catch (error) {
       if (error instanceof GenerationRetiredError && round < maximumRounds) continue;
       if (!isNamed(error, "ResourceNotFoundException")) throw error;

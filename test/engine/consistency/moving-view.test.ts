@@ -57,6 +57,7 @@ class Traffic {
   #delivered = 0;
   #isOver = false;
   #generations = 1;
+  #hasRetired = false;
   /** What has happened to generations beside the live one. */
   readonly transitions = new Set<GenerationRole>();
 
@@ -74,6 +75,7 @@ class Traffic {
   /** Runs while `work` does. */
   async during<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#isOver = false;
+    this.#hasRetired = false;
     const traffic = Promise.all([this.#append(), this.#deliver(), this.#deliver(), this.#replay()]);
     try {
       return await work();
@@ -121,8 +123,9 @@ class Traffic {
         break;
       case "soaking":
       case "retiring":
-        // A check that waits for the generation which is retired waits in vain, and long.
-        if (this.#random() < 0.7) return;
+        // Once in a check: one that meets a retirement in each of three rounds gives up.
+        if (this.#hasRetired || this.#random() < 0.7) return;
+        this.#hasRetired = true;
         await view.transition((all) => all.filter(({ role }) => role === "live"));
         break;
       case "frozen":
