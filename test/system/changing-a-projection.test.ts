@@ -100,7 +100,7 @@ describe("a projection is changed in production", () => {
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("sales-by-month version 1") as string });
     await writeFile(versionOne, source);
 
-    const [code = ""] = blocks("ts");
+    const [code = ""] = blocks("typescript");
     await writeFile(join(copy, "projections/sales-by-month.v2.ts"), code);
     const registry = join(copy, "projections/registry.ts");
     let registered = await readFile(registry, "utf8");
