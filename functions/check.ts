@@ -1,7 +1,7 @@
 /**
  * Compares views with the events: every view, or one, `{"view": "..."}`; of each all rows, some at random, `{"sample": 100}`, or
  * one by its name. Ends with an error when one is not what its events say or could not be compared, so that Lambda's `Errors`
- * metric, and the alarm on it, tell. It is deployed twice, as `check` and as `sample-check`: each has its schedule and alarms.
+ * metric, and the alarm on it, tell. It is deployed twice, as `check` and, in `sample-check.ts`, for samples: each has its schedule and alarms.
  */
 import { randomUUID } from "node:crypto";
 import { checkViews, refuseDrift, type ViewOutcome } from "../engine/consistency/check-views.ts";
