@@ -28,7 +28,7 @@ afterEach(async () => {
 const dead = (): Error => new Error("the worker is gone");
 
 /** `npm run proof` crashes at every call; `npm test` at every fifth, which are others each time the calls change. */
-const stride = process.env["TIDEMARK_PROOF"] === undefined ? 10 : 1;
+const stride = process.env["TIDEMARK_PROOF"] === undefined ? 20 : 1;
 
 /** Runs `crashAt` for call after call, several at once, until one says that its worker lived. Returns how many died. */
 async function atEveryCall(crashAt: (call: number) => Promise<"died" | "lived">): Promise<number> {
