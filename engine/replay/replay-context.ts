@@ -54,7 +54,7 @@ export const defaultReplaySettings: ReplaySettings = {
   eventsPerCheckpoint: 20_000,
   rowsInMemory: 20_000,
   rowsHeldBack: 500,
-  batchesAtOnce: 8,
+  batchesAtOnce: 3,
   eventsLeftAtJoin: 500,
 };
 
