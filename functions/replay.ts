@@ -89,8 +89,11 @@ export const handler = async (
   const request = parsed(event);
   const signal = AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reservedMs));
   if (request.action === "run" || request.action === "start") return start(request, signal);
+  if (request.action === "continue") {
+    const { since, ...wishes } = request;
+    return start({ ...wishes, action: "start" }, signal, since);
+  }
   const stores = await replayContext("replay");
-  if (request.action === "continue") return goOnWith(stores, request, signal);
   const named = "view" in request ? request.view : undefined;
   if (named === undefined) return resumeAll(stores, signal);
   if (request.action === "retire" && request.as === undefined && !viewNames.includes(named)) {
@@ -137,9 +140,11 @@ function range(from: Position | undefined, until: Position | undefined): { from?
   return { ...(from === undefined ? {} : { from }), ...(until === undefined ? {} : { until }) };
 }
 
+/** `since` is where they stood when this invocation was asked for by one whose time was up. */
 async function start(
   { action, as, from, until, rate, autoSwap, soakHours, ...named }: Wishes,
   signal: AbortSignal,
+  since?: string,
 ): Promise<Answer | readonly Answer[]> {
   const views = viewsSchema.safeParse(named);
   if (!views.success || (named.view !== undefined && named.views !== undefined))
@@ -147,40 +152,16 @@ async function start(
   const stores = await replayContext("replay");
   const replays = views.data.map((view) => new Replay(stores, versionsOf(view), as));
   const swaps = action === "run" ? true : autoSwap;
+  const swapping = swaps === undefined ? {} : { autoSwap: swaps };
   const started = await Replay.startTogether(replays, {
     ...range(from, until),
     ...(rate === undefined ? {} : { rate }),
-    ...(swaps === undefined ? {} : { autoSwap: swaps }),
+    ...swapping,
     ...(soakHours === undefined ? {} : { soakHours }),
     signal,
     observer: observerOf(views.data.join(", ")),
   });
-  return answerTo(
-    stores,
-    started,
-    { views: views.data, ...(as === undefined ? {} : { as }), ...(swaps === undefined ? {} : { autoSwap: swaps }) },
-    undefined,
-  );
-}
-
-/** An invocation of its own by one whose time was up. */
-async function goOnWith(
-  stores: ReplayContext,
-  { views, as, autoSwap, since }: Extract<z.output<typeof requestSchema>, { action: "continue" }>,
-  signal: AbortSignal,
-): Promise<Answer | readonly Answer[]> {
-  const replays = views.map((view) => new Replay(stores, versionsOf(view), as));
-  const started = await Replay.startTogether(replays, {
-    ...(autoSwap === undefined ? {} : { autoSwap }),
-    signal,
-    observer: observerOf(views.join(", ")),
-  });
-  return answerTo(
-    stores,
-    started,
-    { views, ...(as === undefined ? {} : { as }), ...(autoSwap === undefined ? {} : { autoSwap }) },
-    since,
-  );
+  return answerTo(stores, started, { views: views.data, ...(as === undefined ? {} : { as }), ...swapping }, since);
 }
 
 /** One answer for one view; what its time ended goes on by itself. */

@@ -14,7 +14,7 @@ import { errorText, type FailedAttempt, viewTarget } from "../quarantine/quarant
 import { transit } from "../replay/transitions.ts";
 import { type Catalog, type CatalogEntry, type Generation, writtenGenerations } from "../views/catalog.ts";
 import { deployedVersion, VersionNotDeployedError, whyNotDeployed } from "../views/deployed-version.ts";
-import { isMadeBy } from "../views/pinned-projection.ts";
+import { isDeployed } from "../views/pinned-projection.ts";
 import { isNamed, isTransient } from "../views/dynamodb.ts";
 import {
   type ApplyReport,
@@ -131,7 +131,7 @@ class Round {
     let inLive: ApplyReport | undefined;
     for (const generation of written) {
       if (generation.role === "live") inLive = await this.#applyTo(generation, events);
-      else if (!this.#isDeployed(generation)) await this.#pause(generation);
+      else if (!isDeployed(generation, this.#versions)) await this.#pause(generation);
       else beside.push({ generation, failures: await this.#applyBeside(generation, events) });
     }
     const failures: StreamFailure[] = [];
@@ -218,10 +218,6 @@ class Round {
     if (!log.isLevelEnabled(level)) return;
     const facts = { view: this.#entry.projection, generation: id, stream, outcome };
     log[level]({ ...facts, expected: expected.toString(), actual: actual.toString() }, messages[outcome]);
-  }
-
-  #isDeployed(generation: Generation): boolean {
-    return this.#versions.some((projection) => isMadeBy(generation, projection));
   }
 
   /** Other code must not write it, and nobody sees it: it stands still until its own is deployed again, and then catches up. */

@@ -133,7 +133,7 @@ class Builds {
     return rates.length === 0 ? undefined : Math.min(...rates);
   }
 
-  /** Where a view as of a position ends; those are built alone, or with others of the same end. */
+  /** Where views as of a position end; those that are built together have one end. */
   get until(): Position | undefined {
     return this.#builds[0]?.generation.until;
   }

@@ -1,14 +1,9 @@
 /** The end of a view whose projection is deployed no more: all of its generations go, the live one too. */
-import { DeleteItemCommand } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
-import { viewTarget } from "../quarantine/quarantine-record.ts";
 import { entryName } from "../views/catalog.ts";
-import { translated } from "../views/dynamodb.ts";
-import { deleteGenerationTable } from "../views/generation-table.ts";
 import { NothingToDoError } from "./errors.ts";
-import { progressKey } from "./lease.ts";
+import { removeGeneration } from "./remove-generation.ts";
 import { type ReplayContext, settingsOf } from "./replay-context.ts";
-import { forgetReport } from "./report-store.ts";
 import { transit } from "./transitions.ts";
 
 /**
@@ -16,7 +11,7 @@ import { transit } from "./transitions.ts";
  * {@link NothingToDoError} for a view that the catalog does not know.
  */
 export async function discontinueView(context: ReplayContext, view: string): Promise<readonly string[]> {
-  const { catalog, dynamodb, catalogTable, quarantine, by } = context;
+  const { catalog, by } = context;
   const gone: string[] = [];
   const names = await catalog.namesBeside(view);
   for (const entry of [...names.map((name) => entryName(view, name)), view]) {
@@ -24,14 +19,10 @@ export async function discontinueView(context: ReplayContext, view: string): Pro
     const scope = { catalog, view: entry, versions: [], by };
     for (const { id } of generations) await transit(scope, id, "discontinue");
     if (generations.length > 0) await sleep(2 * settingsOf(context).readerCacheMs);
-    for (const { id, table } of generations) {
-      await deleteGenerationTable(dynamodb, table);
-      await quarantine.forget(viewTarget(view, id));
-      const Key = progressKey({ projection: view, generation: id });
-      await translated(dynamodb.send(new DeleteItemCommand({ TableName: catalogTable, Key })));
-      await forgetReport(context, view, id);
-      await transit(scope, id, "drop");
-      gone.push(id);
+    for (const generation of generations) {
+      await removeGeneration(context, view, generation);
+      await transit(scope, generation.id, "drop");
+      gone.push(generation.id);
     }
     await catalog.forget(await catalog.read(entry));
   }

@@ -3,7 +3,6 @@
  * the runbook; every step may be repeated, so a replay that was cut off is taken up by starting it again, by whoever does.
  * Until the swap the live generation is not touched, and a replay that cannot succeed leaves nothing behind.
  */
-import { DeleteItemCommand } from "@aws-sdk/client-dynamodb";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeDifference } from "../consistency/difference.ts";
@@ -20,10 +19,10 @@ import {
   type Generation,
   liveGeneration,
 } from "../views/catalog.ts";
-import { translated } from "../views/dynamodb.ts";
+import { deployedVersion } from "../views/deployed-version.ts";
 import { createGenerationTable, deleteGenerationTable } from "../views/generation-table.ts";
 import { readGuard } from "../views/live-writer.ts";
-import { isMadeBy } from "../views/pinned-projection.ts";
+import { isDeployed } from "../views/pinned-projection.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
 import { type BuildOptions, type BuildReport, type BuildScope, buildTogether, type Built } from "./build-generation.ts";
 import { closeSeam, type SeamOptions } from "./close-seam.ts";
@@ -37,11 +36,11 @@ import {
   ReplayPositionError,
   ReplayUnfinishedError,
 } from "./errors.ts";
-import { progressKey } from "./lease.ts";
 import { type Preview, type PreviewOptions, previewReplay } from "./preview.ts";
 import { type ReplayContext, type ReplaySettings, settingsOf } from "./replay-context.ts";
+import { removeGeneration } from "./remove-generation.ts";
 import type { GenerationReport } from "./report.ts";
-import { forgetReport, putReport, readReport } from "./report-store.ts";
+import { putReport, readReport } from "./report-store.ts";
 import { transit, type TransitionName, type TransitionRecord, TransitionRefusedError } from "./transitions.ts";
 import { Verification, VerificationFailedError } from "./verification.ts";
 
@@ -204,7 +203,8 @@ export class Replay {
    * can no longer become live. Throws {@link NothingToDoError} when there is none.
    */
   async verify(options: Omit<ReplayOptions, keyof ReplayWishes> = {}): Promise<GenerationReport> {
-    const generation = this.#notLiveYet(await this.#entry(), "verify");
+    const generation = this.#notLiveYet(await this.#entry());
+    this.#checkIsWritten(generation);
     if (generation.role === "building") {
       const [started] = await Replay.startTogether([this], options, "report");
       if (started !== undefined && "error" in started) throw started.error;
@@ -254,7 +254,8 @@ export class Replay {
     for (const generation of (await this.#entry()).generations) await this.#resumeWriting(generation, whom);
     const entry = await this.#entry();
     const soaking = entry.generations.find(({ role }) => role === "soaking");
-    if (soaking?.behind === true && soaking.paused === undefined) await this.#closeSeam(soaking.id, options);
+    const isWritten = soaking?.paused === undefined && soaking !== undefined && isDeployed(soaking, this.#versions);
+    if (soaking?.behind === true && isWritten) await this.#closeSeam(soaking.id, options);
     const unfinished = unfinishedOf(entry);
     if (unfinished === undefined || unfinished.paused !== undefined) return undefined;
     const { sealedTo, behind, autoSwap } = unfinished;
@@ -284,7 +285,8 @@ export class Replay {
   async rollback(): Promise<{ readonly generation: Generation; readonly former?: Generation }> {
     const entry = await this.#entry();
     const soaking = this.#soakingOf(entry);
-    await this.#bringUp(soaking, liveGeneration(entry));
+    // Without its code the rollback is refused, and before that nothing is written.
+    if (isDeployed(soaking, this.#versions)) await this.#bringUp(soaking, liveGeneration(entry));
     return this.#makeLive(soaking.id, "rollback");
   }
 
@@ -403,7 +405,8 @@ export class Replay {
     const outcome = differences > 0 ? "differs" : undecided > 0 ? "undecided" : "agrees";
     const lines = found.differences.map(describeDifference);
     await this.#keepCheck(generation, { outcome, rows, guards, differences, undecided, lines });
-    if (outcome === "differs" && generation.role !== "live") {
+    // What has not arrived yet, or waits, is missing for a while; everything else is wrong for good.
+    if (found.differences.some(({ kind }) => kind !== "guard-behind" && kind !== "quarantined")) {
       const blocked = `verified again, it differs from its events in ${differences} places`;
       await this.#transit(generation.id, "block", { blocked });
     }
@@ -424,8 +427,7 @@ export class Replay {
     whom: "operator" | "schedule",
   ): Promise<void> {
     if (paused === undefined || generation.role === "retiring") return;
-    const isDeployed = this.#versions.some((projection) => isMadeBy(generation, projection));
-    if (whom === "schedule" && (pausedBy === "operator" || !isDeployed)) return;
+    if (whom === "schedule" && (pausedBy === "operator" || !isDeployed(generation, this.#versions))) return;
     await this.#transit(id, "resume");
   }
 
@@ -517,20 +519,28 @@ export class Replay {
 
   /** An unfinished generation that can never become live: it is put away, and the replay begins again. */
   #cannotGoOn(generation: Generation): boolean {
-    return generation.blocked !== undefined || !this.#versions.some((projection) => isMadeBy(generation, projection));
+    return generation.blocked !== undefined || !isDeployed(generation, this.#versions);
   }
 
   #checkMayGoOn(entry: CatalogEntry, unfinished: Generation | undefined): void {
-    if (unfinished?.paused !== undefined) {
-      throw new ReplayPausedError(
-        `the replay of ${this.view} is paused (${unfinished.paused}): resume it, or abort it`,
-      );
-    }
+    if (unfinished !== undefined) this.#checkIsNotPaused(unfinished);
     const frozen = frozenGeneration(entry);
     if (unfinished === undefined && frozen?.until !== undefined) {
       const end = formatPosition(frozen.until);
       throw new ReplayUnfinishedError(`${this.view} is there, as of ${end}: retire it, or take another name`);
     }
+  }
+
+  #checkIsNotPaused({ paused }: Generation): void {
+    if (paused === undefined) return;
+    throw new ReplayPausedError(`the replay of ${this.view} is paused (${paused}): resume it, or abort it`);
+  }
+
+  /** One that stands still, or was passed by, lacks events without being wrong. */
+  #checkIsWritten(generation: Generation): void {
+    this.#checkIsNotPaused(generation);
+    if (generation.role !== "joined" || generation.behind !== true) return;
+    throw new ReplayPausedError(`the replay of ${this.view} was paused and lacks what came meanwhile: resume it`);
   }
 
   #checkIsAsAsked(generation: Generation, { from, until }: ReplayWishes): void {
@@ -650,15 +660,10 @@ export class Replay {
 
   /** Takes the table away once no reader can still be using what it knew of the catalog. */
   async #remove(generation: Generation, observer?: ReplayObserver): Promise<void> {
-    const { dynamodb, catalogTable, quarantine } = this.#context;
     const waitMs = 2 * this.#settings.readerCacheMs;
     observer?.waiting?.({ for: "readers", until: Date.now() + waitMs }, generation);
     await sleep(waitMs);
-    await deleteGenerationTable(dynamodb, generation.table);
-    await quarantine.forget(viewTarget(this.#projectionName, generation.id));
-    const Key = progressKey({ projection: this.#projectionName, generation: generation.id });
-    await translated(dynamodb.send(new DeleteItemCommand({ TableName: catalogTable, Key })));
-    await forgetReport(this.#context, this.#projectionName, generation.id);
+    await removeGeneration(this.#context, this.#projectionName, generation);
     const entry = await this.#transit(generation.id, "drop");
     // Of the view itself the history is kept.
     if (entry.generations.length === 0 && this.view !== this.#projectionName) await this.#context.catalog.forget(entry);
@@ -700,23 +705,24 @@ export class Replay {
     throw new ReplayLostError(`generation ${id} of ${this.view} was aborted or retired by somebody else`, options);
   }
 
-  #notLiveYet(entry: CatalogEntry, action: string): Generation {
+  #notLiveYet(entry: CatalogEntry): Generation {
     const generation = unfinishedOf(entry) ?? frozenGeneration(entry);
     if (generation !== undefined) return generation;
     const instead = `npx tidemark check ${this.#projectionName} compares the live rows with their events`;
-    throw new NothingToDoError(`no replay of ${this.view} is unfinished, so there is nothing to ${action}: ${instead}`);
+    throw new NothingToDoError(`no replay of ${this.view} is unfinished, so there is nothing to verify: ${instead}`);
   }
 
   #projectionOf({ version }: Generation): Projection {
     return this.#versions.find((projection) => projection.version === version) ?? newest(this.#versions);
   }
 
-  /** Read after the generation was declared: from then on nothing is discarded until it is built. */
+  /**
+   * What writes it and says what it has to hold: its own code alone, or VersionNotDeployedError. Read after the generation was
+   * declared: from then on nothing is discarded until it is built.
+   */
   async #decidedProjectionOf(generation: Generation): Promise<Projection> {
-    return withDecisions(
-      this.#projectionOf(generation),
-      await this.#context.quarantine.decisions(this.#projectionName),
-    );
+    const projection = deployedVersion({ projection: this.view }, generation, this.#versions);
+    return withDecisions(projection, await this.#context.quarantine.decisions(this.#projectionName));
   }
 
   #entry(): Promise<CatalogEntry> {
@@ -738,13 +744,17 @@ async function buildDeclared(
   options: BuildOptions,
 ): Promise<ReadonlyMap<Replay, Built>> {
   const toBuild = [...declared].filter(([, { role }]) => role === "building");
-  const [first, ...others] = await Promise.all(toBuild.map(([replay, generation]) => scopeOf(replay, generation)));
-  if (first === undefined) return new Map();
-  const built = await buildTogether([first, ...others], options);
   const outcomes = new Map<Replay, Built>();
-  for (const [index, [replay]] of toBuild.entries()) {
-    const outcome = built[index];
-    if (outcome !== undefined) outcomes.set(replay, outcome);
+  // A pass has one end.
+  const passes = Map.groupBy(toBuild, ([, { until }]) => (until === undefined ? "" : formatPosition(until)));
+  for (const pass of passes.values()) {
+    const [first, ...others] = await Promise.all(pass.map(([replay, generation]) => scopeOf(replay, generation)));
+    if (first === undefined) continue;
+    const built = await buildTogether([first, ...others], options);
+    for (const [index, [replay]] of pass.entries()) {
+      const outcome = built[index];
+      if (outcome !== undefined) outcomes.set(replay, outcome);
+    }
   }
   return outcomes;
 }

@@ -11,7 +11,7 @@ import {
   type GenerationRole,
 } from "../views/catalog.ts";
 import { whyNotDeployed } from "../views/deployed-version.ts";
-import { isMadeBy } from "../views/pinned-projection.ts";
+import { isDeployed } from "../views/pinned-projection.ts";
 import type { Projection } from "../views/projection.ts";
 
 export type TransitionName =
@@ -81,10 +81,8 @@ const isNotBlocked: Check = ({ generation: { blocked } }) =>
   blocked === undefined ? undefined : `a write to it failed: ${blocked}`;
 
 /** New code must not finish, or go on with, what other code began. */
-const isDeployed: Check = ({ generation, versions }) =>
-  versions.some((projection) => isMadeBy(generation, projection))
-    ? undefined
-    : `it is made by ${whyNotDeployed(generation, versions)}`;
+const hasItsCode: Check = ({ generation, versions }) =>
+  isDeployed(generation, versions) ? undefined : `it is made by ${whyNotDeployed(generation, versions)}`;
 
 /** A worker whose lease went to another must not let projectors in while that other one writes without conditions. */
 const isByItsWorker: Check = ({ generation, record }) =>
@@ -94,27 +92,27 @@ const isByItsWorker: Check = ({ generation, record }) =>
 const isDeployedNoMore: Check = ({ versions }) =>
   versions.length === 0 ? undefined : "its projection is deployed: take it out of the registry first";
 
-const mayBecomeLive = [isVerified, isReported, isSealed, isNotBlocked, isNotPaused, isDeployed];
+const mayBecomeLive = [isVerified, isReported, isSealed, isNotBlocked, isNotPaused, hasItsCode];
 
 export const transitions: Readonly<Record<TransitionName, Transition>> = {
   /** Says who builds it. A worker that was frozen past its lease finds another name there when it wakes. */
-  claim: { from: ["building"], to: "unchanged", checks: [isNotPaused, isDeployed] },
+  claim: { from: ["building"], to: "unchanged", checks: [isNotPaused, hasItsCode] },
   /** Records that the rows are what the events say, while nobody writes them, and that the report of it is kept. */
-  verified: { from: ["building"], to: "unchanged", checks: [isByItsWorker, isNotPaused, isDeployed] },
+  verified: { from: ["building"], to: "unchanged", checks: [isByItsWorker, isNotPaused, hasItsCode] },
   /** From here on projectors write it: after the verification, because a comparison with moving rows proves nothing. */
   join: {
     from: ["building"],
     to: "joined",
-    checks: [isByItsWorker, isNotPaused, isVerified, isReported, hasNoEnd, isDeployed],
+    checks: [isByItsWorker, isNotPaused, isVerified, isReported, hasNoEnd, hasItsCode],
   },
   /** A view as of a position is done when it is verified: it stays as it is. */
   freeze: {
     from: ["building"],
     to: "frozen",
-    checks: [isByItsWorker, isNotPaused, isVerified, isReported, hasEnd, isDeployed],
+    checks: [isByItsWorker, isNotPaused, isVerified, isReported, hasEnd, hasItsCode],
   },
   /** Records that every stream is applied up to a tail that was taken after the join, or after it was resumed. */
-  sealed: { from: ["joined", "soaking"], to: "unchanged", clears: ["behind"], checks: [isNotPaused, isDeployed] },
+  sealed: { from: ["joined", "soaking"], to: "unchanged", clears: ["behind"], checks: [isNotPaused, hasItsCode] },
   /** An event could not be written to it while the live one went on: it stays out of the running. */
   block: { from: ["joined", "soaking"], to: "unchanged", checks: [] },
   /**
@@ -127,7 +125,7 @@ export const transitions: Readonly<Record<TransitionName, Transition>> = {
     from: ["building", "joined", "soaking"],
     to: "unchanged",
     clears: ["paused", "pausedBy"],
-    checks: [isDeployed],
+    checks: [hasItsCode],
   },
   /**
    * Readers change over at once; the generation before goes on being written, so that they can be brought back. What soaked

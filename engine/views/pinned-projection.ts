@@ -6,6 +6,14 @@
 import type { Generation } from "./catalog.ts";
 import type { Projection } from "./projection.ts";
 
+/** Whether any of these versions may go on with what was begun. */
+export function isDeployed(
+  generation: Pick<Generation, "version" | "fingerprint">,
+  versions: readonly Pick<Projection, "version" | "fingerprints">[],
+): boolean {
+  return versions.some((projection) => isMadeBy(generation, projection));
+}
+
 /** Whether this code may go on with what other code began. A generation, or code, that nothing pins is taken at its version. */
 export function isMadeBy(
   { version, fingerprint }: Pick<Generation, "version" | "fingerprint">,

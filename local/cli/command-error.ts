@@ -47,10 +47,16 @@ export async function reportingErrors(json: boolean | undefined, action: () => P
   }
 }
 
-export function reportError(error: unknown, json: boolean): void {
+/** An error as JSON documents tell it. */
+export function errorDocument(error: unknown): { readonly code: string; readonly message: string } {
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "FAILED";
-  console.error(json ? JSON.stringify({ error: { code, message } }) : `error: ${message}`);
+  return { code, message };
+}
+
+export function reportError(error: unknown, json: boolean): void {
+  const document = errorDocument(error);
+  console.error(json ? JSON.stringify({ error: document }) : `error: ${document.message}`);
   process.exitCode = error instanceof CommandError ? error.exitCode : exitCodes.failure;
 }
 

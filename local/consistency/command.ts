@@ -9,7 +9,14 @@ import { describeRepair, type Repair, repairToJson } from "../../engine/consiste
 import { type RepairedView, repairView } from "../../engine/consistency/repair-view.ts";
 import { sampleSizes } from "../../engine/consistency/row-sample.ts";
 import { versionsOf, viewNames } from "../../projections/registry.ts";
-import { CommandError, command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
+import {
+  CommandError,
+  command,
+  type CommonOptions,
+  errorDocument,
+  exitCodes,
+  reportingErrors,
+} from "../cli/command-error.ts";
 import { type Progress, showProgress } from "../cli/progress.ts";
 import { readRunningSystem } from "../system/running-system.ts";
 import { withStores } from "../system/system-stores.ts";
@@ -201,8 +208,7 @@ function asJson(outcome: Checked): object {
   const repaired = outcome.repairs === undefined ? {} : { repairs: outcome.repairs.map(repairToJson) };
   if (outcome.outcome === "failed") {
     const { view, error } = outcome;
-    const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "FAILED";
-    return { view, outcome: outcome.outcome, ...repaired, error: { code, message: messageOf(error) } };
+    return { view, outcome: outcome.outcome, ...repaired, error: errorDocument(error) };
   }
   const { view, ...report } = outcome.report;
   return { view, outcome: outcome.outcome, ...repaired, ...report, differences: report.differences.map(toJson) };

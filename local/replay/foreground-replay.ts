@@ -8,7 +8,7 @@ import type { Preview } from "../../engine/replay/preview.ts";
 import { Replay, type ReplayObserver, type ReplayReport, type Started } from "../../engine/replay/replay.ts";
 import type { GenerationReport } from "../../engine/replay/report.ts";
 import { describeReport } from "../../engine/replay/run-report.ts";
-import { CommandError } from "../cli/command-error.ts";
+import { CommandError, errorDocument } from "../cli/command-error.ts";
 import { summary } from "./replay-summary.ts";
 import { writeReport } from "./report-file.ts";
 import { StepDisplay } from "./step-display.ts";
@@ -129,8 +129,7 @@ async function writeReportOf(machines: readonly Replay[], file: string): Promise
 }
 
 function failure(view: string, error: unknown): object {
-  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "FAILED";
-  return { view, outcome: "failed", error: { code, message: error instanceof Error ? error.message : String(error) } };
+  return { view, outcome: "failed", error: errorDocument(error) };
 }
 
 function explained(error: unknown, view: string, isLive: boolean): unknown {

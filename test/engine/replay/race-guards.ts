@@ -34,7 +34,7 @@ export const raceGuards: readonly RaceGuard[] = [
   {
     race: "projection code changed mid-replay",
     file: "engine/replay/replay.ts",
-    text: "|| !this.#versions.some((projection) => isMadeBy(generation, projection));",
+    text: "|| !isDeployed(generation, this.#versions);",
     without: ";",
   },
   {

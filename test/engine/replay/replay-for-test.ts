@@ -4,6 +4,7 @@
  */
 import { type DynamoDBClient, ListTablesCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { expect, inject, onTestFinished } from "vitest";
+import { z } from "zod";
 import { attributesOf, changeRow, type PlainRow } from "../../../engine/consistency/plain-row.ts";
 import type { BatchResponse } from "../../../engine/delivery/event-record.ts";
 import { projectBatch, type ProjectorContext } from "../../../engine/delivery/project-batch.ts";
@@ -17,7 +18,13 @@ import { Replay, type ReplayObserver, type ReplayStep } from "../../../engine/re
 import type { ReplayContext, ReplaySettings } from "../../../engine/replay/replay-context.ts";
 import { Catalog, type Generation, type GenerationRole, writtenGenerations } from "../../../engine/views/catalog.ts";
 import { connectDynamoDB } from "../../../engine/views/dynamodb.ts";
-import { idOfStream, type Projection, readsStream, type RowValue } from "../../../engine/views/projection.ts";
+import {
+  defineSharedProjection,
+  idOfStream,
+  type Projection,
+  readsStream,
+  type RowValue,
+} from "../../../engine/views/projection.ts";
 import { changesOf } from "../../../engine/views/stream-write.ts";
 import { startEventStore } from "../../../local/eventstoredb/event-store-server.ts";
 import { connect, type StoreForTest } from "../../local/eventstoredb/event-store-for-test.ts";
@@ -72,6 +79,18 @@ export const kinds = [
       index % 6 === 2 ? unlisted : counted({ all: index + 1, [`row-${index % 5}`]: 1 }),
   },
 ] as const;
+
+/** Like `shared`, with each sum counted twice: rows that the same events give are others. */
+export const sharedV2 = defineSharedProjection({
+  name: "shared",
+  version: 2,
+  categories: ["account"],
+  eventTypes: { Counted: { version: 1, schema: z.record(z.string(), z.number()) } },
+  on: {
+    Counted: ({ data }) =>
+      Object.entries(data).map(([sort, sum]) => ({ key: { partition: "totals", sort }, add: { double: 2 * sum } })),
+  },
+});
 
 export type Kind = (typeof kinds)[number];
 

@@ -1,7 +1,6 @@
 /** The runbook of a replay, step by step: what is live, what is written, and what is left, after each way it can go. */
 import { DeleteItemCommand, PutItemCommand, type ScanCommandInput, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
 import { formatPosition, startOfAll } from "../../../engine/event-store/position.ts";
 import {
   NothingToDoError,
@@ -20,7 +19,6 @@ import { TransitionRefusedError } from "../../../engine/replay/transitions.ts";
 import { VerificationFailedError } from "../../../engine/replay/verification.ts";
 import { guardItemKey, rowItemKey } from "../../../engine/views/item.ts";
 import { VersionNotDeployedError } from "../../../engine/views/deployed-version.ts";
-import { defineSharedProjection } from "../../../engine/views/projection.ts";
 import { rejection } from "../../local/eventstoredb/event-store-for-test.ts";
 import { changed, counted, owned, shared, timeout } from "../views/views-for-test.ts";
 import {
@@ -28,6 +26,7 @@ import {
   type Kind,
   kinds,
   quick,
+  sharedV2,
   startLiveView,
   startView,
   stepped,
@@ -35,18 +34,6 @@ import {
 } from "./replay-for-test.ts";
 
 const [ownedKind, sharedKind] = kinds;
-
-/** Like `shared`, with each sum counted twice: rows that the same events give are others. */
-const sharedV2 = defineSharedProjection({
-  name: "shared",
-  version: 2,
-  categories: ["account"],
-  eventTypes: { Counted: { version: 1, schema: z.record(z.string(), z.number()) } },
-  on: {
-    Counted: ({ data }) =>
-      Object.entries(data).map(([sort, sum]) => ({ key: { partition: "totals", sort }, add: { double: 2 * sum } })),
-  },
-});
 
 /** A number that DynamoDB holds and no row of ours can. */
 const unreadable = "9007199254740993.5";
