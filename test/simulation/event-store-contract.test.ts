@@ -138,6 +138,24 @@ describe.each(stores)("$store", ({ start }) => {
     expect(everything).toStrictEqual(everything.toSorted((a, b) => comparePositions(a.position, b.position)));
   });
 
+  it("$all is read through a filter behind a position up to another, and ends", async () => {
+    const [stream, other] = [newStream("filtered"), newStream("other")];
+    await store.append(stream, "no_stream", newEvents(400));
+    await store.append(other, "no_stream", newEvents(300));
+    await store.append(stream, 399n, newEvents(3));
+    const [first] = await all(store.readStream(stream));
+    const after = first?.position;
+    const until = await store.tail();
+    await store.append(stream, 402n, newEvents(1));
+    const rounds: StoredEvent[][] = [];
+    for await (const round of store.roundsOf(["filtered-"], { after, until, size: 150 })) rounds.push(round);
+    expect(rounds.flat().every((event) => event.stream === stream)).toBe(true);
+    expect(revisions(rounds.flat())).toStrictEqual(Array.from({ length: 402 }, (_, index) => BigInt(index + 1)));
+    expect(Math.max(...rounds.map(({ length }) => length))).toBeLessThanOrEqual(150);
+    const none = store.roundsOf(["nobody-"], { after: undefined, until, size: 150 });
+    for await (const round of none) expect(round).toStrictEqual([]);
+  });
+
   it("what truncation hides from the stream stays in $all", async () => {
     const stream = newStream();
     await store.append(stream, "no_stream", newEvents(4));

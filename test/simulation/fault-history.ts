@@ -97,6 +97,7 @@ async function happening(seed: number, time: SimulatedTime): Promise<HistoryOutc
   problems.push(
     ...actions.problems,
     ...actions.operators.problems,
+    ...world.store.unknownCalls.map(({ message }) => message),
     ...time.errors.map((error) => `thrown where nobody catches it: ${String(error)}`),
   );
   const { trace, faults, dynamodb } = world;

@@ -18,6 +18,7 @@ export const faultKinds = [
   "store error",
   "store silent",
   "read cut off",
+  "end not told",
   "not the leader",
   "append without an answer",
   "outage of the store",

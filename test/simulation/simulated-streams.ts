@@ -1,4 +1,4 @@
-/** The streams that the client of EventStoreDB gives: a read, and a consumer of a persistent subscription. */
+/** The streams that the client of EventStoreDB gives: a read, a catch-up subscription, a consumer of a persistent one. */
 import type { ResolvedEvent } from "@eventstore/db-client";
 import { Readable } from "node:stream";
 
@@ -18,6 +18,30 @@ export class SimulatedRead extends Readable {
 
   cancel(): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+export class SimulatedCatchUp extends SimulatedRead {
+  readonly #ended = new AbortController();
+
+  /** Aborted once nobody wants more of it. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** What is no event is told by a name, and not behind the events that were given before and wait to be read. */
+  tell(name: "caughtUp"): void {
+    if (!this.destroyed) this.emit(name);
+  }
+
+  unsubscribe(): Promise<void> {
+    this.#ended.abort();
+    return Promise.resolve();
+  }
+
+  override _destroy(error: Error | null, destroyed: (error?: Error | null) => void): void {
+    this.#ended.abort();
+    destroyed(error);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the engine calls of EventStoreDB's client, answered by the service in the same process. */
 import {
   type AllStreamResolvedEvent,
+  type AllStreamSubscription,
   type AppendResult,
   BACKWARDS,
   END,
@@ -22,6 +23,7 @@ import {
 import type { StoredEvent } from "../../local/eventstoredb/log/event.ts";
 import { tombstoneRevision } from "../../local/eventstoredb/log/event.ts";
 import type { EventFilterDefinition } from "../../local/eventstoredb/log/event-filter.ts";
+import { subscribeToAllFiltered } from "../../local/eventstoredb/catch-up-subscriptions/subscription.ts";
 import type { ExpectedRevision } from "../../local/eventstoredb/log/expected-revision.ts";
 import type { GroupDefinition } from "../../local/eventstoredb/persistent-subscriptions/configuration.ts";
 import type { StreamPage } from "../../local/eventstoredb/log/stream-reader.ts";
@@ -29,12 +31,13 @@ import type { Group } from "../../local/eventstoredb/persistent-subscriptions/gr
 import { allSource } from "../../local/eventstoredb/persistent-subscriptions/group-key.ts";
 import { clientEvent } from "./client-events.ts";
 import { never, type SimulatedProcess } from "./simulated-process.ts";
-import { SimulatedRead } from "./simulated-streams.ts";
+import { SimulatedCatchUp, SimulatedRead } from "./simulated-streams.ts";
 import { deadlineExceeded, groupExists, notLeader, unavailable } from "./store-errors.ts";
 import type { StoreService } from "./store-service.ts";
 
 type ReadAllOptions = NonNullable<Parameters<EventStoreDBClient["readAll"]>[0]>;
 type ReadStreamOptions = NonNullable<Parameters<EventStoreDBClient["readStream"]>[1]>;
+type SubscribeToAllOptions = NonNullable<Parameters<EventStoreDBClient["subscribeToAll"]>[0]>;
 type AppendOptions = NonNullable<Parameters<EventStoreDBClient["appendToStream"]>[2]>;
 type GroupInfo = Awaited<ReturnType<EventStoreDBClient["getPersistentSubscriptionToAllInfo"]>>;
 
@@ -52,6 +55,13 @@ export class SimulatedStoreClient extends EventStoreDBClient {
     this.#store = store;
     this.#process = process;
   }
+
+  /** A call that is not answered here would go out to a network, and a history be another each time. */
+  protected override getChannel = (): Promise<never> => {
+    const error = new Error("the engine makes a call of the event store that its histories do not know");
+    this.#store.unknownCalls.push(error);
+    return Promise.reject(error);
+  };
 
   override async appendToStream<Known extends EventType>(
     stream: string,
@@ -99,6 +109,15 @@ export class SimulatedStoreClient extends EventStoreDBClient {
 
   override readAll(options: ReadAllOptions = {}): StreamingRead<AllStreamResolvedEvent> {
     return this.#read(`${this.#process.name} read of $all`, () => this.#eventsOfAll(options));
+  }
+
+  override subscribeToAll(options: SubscribeToAllOptions = {}): AllStreamSubscription {
+    const subscription = new SimulatedCatchUp();
+    this.#process.onCrash(() => void subscription.unsubscribe());
+    this.#follow(subscription, options).catch((error: unknown) => {
+      if (this.#process.isAlive) subscription.destroy(error instanceof Error ? error : new Error(String(error)));
+    });
+    return subscription;
   }
 
   override async createPersistentSubscriptionToAll(
@@ -195,6 +214,42 @@ export class SimulatedStoreClient extends EventStoreDBClient {
     else if (faults.between(0, 1) === 0) {
       await pause(faults.ms(1, 500));
       throw unavailable();
+    }
+  }
+
+  /** The embedded server's own subscription; what lies between it and the client is simulated. */
+  async #follow(
+    subscription: SimulatedCatchUp,
+    { fromPosition = START, filter }: SubscribeToAllOptions,
+  ): Promise<void> {
+    if (filter === undefined) throw new Error("the engine subscribes to $all through a filter only");
+    const what = `${this.#process.name} subscription to $all`;
+    await this.#asked(what, "stream");
+    const { faults } = this.#store.context;
+    const { log } = this.#store;
+    if (faults.happens("not the leader", 0.02, what)) throw notLeader();
+    const after = fromPosition === START ? -1n : fromPosition === END ? log.all.lastPosition() : fromPosition.commit;
+    const { maxSearchWindow: window = 32, checkpointInterval = 1, checkpointReached } = filter;
+    const interval = { window, length: window * checkpointInterval };
+    const isEndTold = !faults.happens("end not told", 0.03, what);
+    const cutOffAfter = faults.happens("read cut off", 0.03, what) ? faults.between(0, 20) : undefined;
+    let given = 0;
+    const items = subscribeToAllFiltered(log, after, log.filter(filterOf(filter)), interval, subscription.ended);
+    for await (const round of items) {
+      for (const item of round) {
+        if (given === cutOffAfter) {
+          if (faults.between(0, 1) === 0) return;
+          await pause(faults.ms(1, 500));
+          throw unavailable();
+        }
+        given += 1;
+        if (item.kind === "event") subscription.give(clientEvent(log.resolve(item.event, false)));
+        else if (item.kind === "checkpoint") {
+          await checkpointReached?.(subscription, { commit: item.position, prepare: item.position });
+        } else if (isEndTold) subscription.tell("caughtUp");
+      }
+      await pause(faults.ms(1, 4));
+      if (this.#store.isDown) throw unavailable();
     }
   }
 

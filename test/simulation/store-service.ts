@@ -27,6 +27,7 @@ export class StoreService {
   readonly log: EventLog;
   readonly groups: PersistentSubscriptions;
   readonly dropped: DroppedEvent[] = [];
+  readonly unknownCalls: Error[] = [];
   readonly #connections = new Set<Connection>();
   #isDown = false;
   #consumers = 0;
