@@ -185,9 +185,14 @@ describe.each(kinds)("checks of a moving view of rows that are %s", (kind) => {
         for (let check = 0; check < checksOfOneView; check += 1) {
           const only = rowsAsked(kind, random);
           const options = { ...only, waitForGuardsMs: 10_000, onWaiting: () => (waits += 1) };
-          const report = await traffic.during(() => view.check(options));
-          if (report.differenceCount + report.undecidedCount > 0) wrong.push({ seed, check, ...report });
+          try {
+            const report = await traffic.during(() => view.check(options));
+            if (report.differenceCount + report.undecidedCount > 0) wrong.push({ seed, check, ...report });
+          } catch (error) {
+            wrong.push({ seed, check, options, error });
+          }
         }
+        if (isProof) console.log(`seed ${seed} of ${seeds.length}: ${wrong.length} went wrong so far`);
         appends += traffic.appends;
         for (const role of traffic.transitions) transitions.add(role);
       }
