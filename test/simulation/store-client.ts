@@ -229,7 +229,7 @@ export class SimulatedStoreClient extends EventStoreDBClient {
     const { log } = this.#store;
     if (faults.happens("not the leader", 0.02, what)) throw notLeader();
     const after = fromPosition === START ? -1n : fromPosition === END ? log.all.lastPosition() : fromPosition.commit;
-    const { maxSearchWindow: window, checkpointInterval = 1, checkpointReached } = filter;
+    const { maxSearchWindow: window = 32, checkpointInterval, checkpointReached } = filter;
     const interval = { window, length: window * checkpointInterval };
     const isEndTold = !faults.happens("end not told", 0.03, what);
     const cutOffAfter = faults.happens("read cut off", 0.03, what) ? faults.between(0, 20) : undefined;

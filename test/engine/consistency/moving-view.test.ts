@@ -192,7 +192,7 @@ describe.each(kinds)("checks of a moving view of rows that are %s", (kind) => {
             wrong.push({ seed, check, options, error });
           }
         }
-        if (isProof) console.log(`seed ${seed} of ${seeds.length}: ${wrong.length} went wrong so far`);
+        if (isProof) process.stdout.write(`seed ${seed} of ${seeds.length}: ${wrong.length} went wrong so far\n`);
         appends += traffic.appends;
         for (const role of traffic.transitions) transitions.add(role);
       }
