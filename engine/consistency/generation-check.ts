@@ -6,7 +6,7 @@
  * guard. Where the guard sits in the row, one read is such a picture. Rows are looked at last, after the guards were given
  * the time to bring in what was there when the check began, so that they are judged with all of that in them.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { comparePositions, type Position } from "../event-store/position.ts";
 import { viewTarget } from "../quarantine/quarantine-record.ts";
 import type { Generation } from "../views/catalog.ts";
@@ -21,15 +21,13 @@ import { isSameRow } from "./plain-row.ts";
 import { keysNamedBy, onlyRow } from "./row-name.ts";
 import { pictureOfRow } from "./row-picture.ts";
 import { RowSample } from "./row-sample.ts";
-import { piecesOf, type RowScope, rowsNamed, rowsOfPart, wholeView } from "./row-scope.ts";
+import { type RowScope, rowsNamed } from "./row-scope.ts";
+import { Spill, type SpilledMap } from "./spill.ts";
 import { foundAttributes, getItems, itemText, keyOfItem, readRevisions, scanItems } from "./table-items.ts";
 
 export interface CheckOptions {
-  /**
-   * About as much memory as the process may take, in megabytes; 512 unless set. What does not fit is checked in parts of the rows and
-   * guards, one after the other, each of which reads table and log again.
-   */
-  readonly memoryMb?: number;
+  /** Rows, guards and streams that are held in memory, of each at least so many; all else lies on disk. 5,000 unless set. */
+  readonly heldInMemory?: number;
   /** Only these rows, with the guards of the streams that touch them; all unless given. */
   readonly only?: RowsAsked;
   /** How long a guard may stay behind the events that were there when the check began; 10 s unless set. */
@@ -81,31 +79,10 @@ const longestPollMs = 500;
 const defaultWaitForGuardsMs = 10_000;
 const defaultDifferencesListed = 100;
 
-/** What a process takes before it keeps anything, in megabytes. */
-const baseMemoryMb = 150;
-const defaultMemoryMb = 512;
-/** Rows, guards and streams that fit a megabyte, as measured: see docs/consistency.md. A row counts once more for each KB. */
-const keptInMb = 350;
-/** What the log adds to what the table holds: its streams, and its rows. */
-const withLog = 2;
 /** Nobody writes the generation any more: what it lacks says nothing. */
 export class GenerationRetiredError extends Error {
   readonly code = "GENERATION_RETIRED";
   override readonly name = "GenerationRetiredError";
-}
-
-/** Many streams may touch one row, which cannot be divided. */
-const mostParts = 1_024;
-
-/** More than fits at once, about so many times: thrown within a check only. */
-class TooMuchAtOnceError extends Error {
-  override readonly name = "TooMuchAtOnceError";
-  readonly times: number;
-
-  constructor(times: number) {
-    super(`${times} times as much as fits at once`);
-    this.times = times;
-  }
 }
 
 export class GenerationCheck {
@@ -115,20 +92,18 @@ export class GenerationCheck {
   readonly #options: CheckOptions & RetirementWatch;
   readonly #history: History;
   readonly #scope: RowScope | undefined;
+  readonly #spill: Spill;
   /** Items with a row, and in a view of one row a stream also those with a guard alone, by item text. */
-  readonly #rows = new Map<string, Item>();
+  readonly #rows: SpilledMap<Item>;
   /** Guards as scanned, by the text of the item that they sit in, each with a name to tell it by. */
-  readonly #guards = new Map<string, { readonly guard: Guard; readonly name: string; readonly key: RowKey }>();
+  readonly #guards: SpilledMap<{ readonly guard: Guard; readonly name: string; readonly key: RowKey }>;
   /** Guards that have come on since the scan, by item text. Apart from those above, which are the history's floors. */
-  readonly #arrived = new Map<string, Guard>();
+  readonly #arrived: SpilledMap<Guard>;
   readonly #differences: Difference[] = [];
   #differenceCount = 0;
   readonly #undecided: UndecidedRow[] = [];
   #undecidedCount = 0;
   #compared = 0;
-  /** Of the table, as {@link keptInMb} counts it. */
-  #kept = 0;
-  readonly #mostKept: number;
   #tail: Position | undefined;
 
   private constructor(
@@ -137,22 +112,25 @@ export class GenerationCheck {
     generation: Generation,
     options: CheckOptions & RetirementWatch,
     scope: RowScope | undefined,
-    mostKept = Number.POSITIVE_INFINITY,
   ) {
     this.#context = context;
     this.#projection = projection;
     this.#generation = generation;
     this.#options = options;
     this.#scope = scope;
-    this.#mostKept = mostKept;
+    const { heldInMemory } = options;
+    this.#spill = new Spill(heldInMemory);
+    this.#rows = this.#spill.map();
+    this.#guards = this.#spill.map();
+    this.#arrived = this.#spill.map();
     this.#history = new History({
       eventStore: context.eventStore,
       projection,
       generation,
+      heldInMemory,
       ...(scope === undefined ? {} : { only: scope }),
       floorOf: (stream) => this.#guards.get(itemText(guardKeyOf(projection, stream)))?.guard.revision ?? -1n,
       onEvents: (events, at) => {
-        this.#refuseTooMuch();
         options.onEvents?.(events, at, this.#tail ?? at);
       },
     });
@@ -166,47 +144,24 @@ export class GenerationCheck {
     options: CheckOptions & RetirementWatch,
   ): Promise<CheckReport> {
     const { only } = options;
-    if (only === undefined) return GenerationCheck.#inParts(context, projection, generation, options);
     // Every event up to here must have arrived, or must do so within the wait.
     const start = await context.eventStore.tail();
-    if ("row" in only) {
-      const check = new GenerationCheck(context, projection, generation, options, rowsNamed(only.row));
-      return check.#run(start, () => check.#findRow(start, only));
-    }
-    const sample = await RowSample.taken({ ...context, projection, generation }, only.sample, only.seed, start);
-    const check = new GenerationCheck(context, projection, generation, options, sample);
-    check.#keep(sample.items);
-    return check.#run(start, () => Promise.resolve());
+    const sample =
+      only !== undefined && "sample" in only
+        ? await RowSample.taken({ ...context, projection, generation }, only.sample, only.seed, start)
+        : undefined;
+    const scope = only !== undefined && "row" in only ? rowsNamed(only.row) : sample;
+    using check = new GenerationCheck(context, projection, generation, options, scope);
+    return await check.#run(start, async () => {
+      if (only === undefined) await check.#scan();
+      else if (sample !== undefined) check.#keep(sample.items);
+      else if ("row" in only) await check.#findRow(start, only);
+    });
   }
 
-  /** In one part, if all fits; one that does not is divided, and begun again. */
-  static async #inParts(
-    context: CheckContext,
-    projection: Projection,
-    generation: Generation,
-    options: CheckOptions & RetirementWatch,
-  ): Promise<CheckReport> {
-    const fits = Math.max(1, ((options.memoryMb ?? defaultMemoryMb) - baseMemoryMb) * keptInMb);
-    const reports: CheckReport[] = [];
-    const left = [wholeView];
-    for (let part = left.pop(); part !== undefined; part = left.pop()) {
-      const scope = part.of === 1 ? undefined : rowsOfPart(part);
-      const most = part.of < mostParts ? fits : Number.POSITIVE_INFINITY;
-      const check = new GenerationCheck(context, projection, generation, options, scope, most);
-      try {
-        const start = await context.eventStore.tail();
-        reports.push(await check.#run(start, () => check.#scan()));
-      } catch (error) {
-        if (!(error instanceof TooMuchAtOnceError)) throw error;
-        left.push(...piecesOf(part, error.times).toReversed());
-      }
-    }
-    return together(reports, options.differencesListed ?? defaultDifferencesListed);
-  }
-
-  #refuseTooMuch(): void {
-    const times = (this.#kept + this.#history.size) / this.#mostKept;
-    if (times > 1) throw new TooMuchAtOnceError(times);
+  [Symbol.dispose](): void {
+    this.#history.close();
+    this.#spill.close();
   }
 
   /** `readTable` reads what is to be known of the table before the log. */
@@ -214,14 +169,15 @@ export class GenerationCheck {
     this.#tail = start;
     await readTable();
     await this.#history.foldTo(start);
-    const stuck = await this.#waitForGuards(this.#streamsBehind());
+    const stuck = this.#streamsBehind();
+    await this.#waitForGuards(stuck);
     // A guard may be ahead of `start`, but not of a tail that is taken after it was read.
     await this.#history.catchUp();
     await this.#checkGuards();
-    if (this.#projection.rows === "one-per-stream") this.#checkOwnedRows(stuck);
+    if (this.#projection.rows === "one-per-stream") await this.#checkOwnedRows(stuck);
     else await this.#checkSharedRows();
-    for (const [stream, { expected, actual }] of stuck) {
-      if (this.#isGuardJudged(stream)) this.#report(await this.#whyBehind(stream, expected, actual));
+    for (const page of stuck.pages()) {
+      for (const [stream, { expected, actual }] of page) this.#report(await this.#whyBehind(stream, expected, actual));
     }
     return {
       view: this.#projection.name,
@@ -235,22 +191,20 @@ export class GenerationCheck {
       differences: this.#differences,
       undecidedCount: this.#undecidedCount,
       undecided: this.#undecided,
-      scavengedStreams: [...this.#history.streams].filter(
-        ([name, { scavenged }]) => scavenged && this.#isGuardJudged(name),
-      ).length,
+      scavengedStreams: this.#scavengedStreams(),
     };
   }
 
-  /** In a part of a whole check, those of that part. */
-  #isGuardJudged(stream: string): boolean {
-    return this.#scope?.isPart !== true || this.#history.streams.get(stream)?.isWanted === true;
+  #guardsJudged(): number {
+    let judged = this.#guards.size;
+    for (const page of this.#arrived.pages()) judged += page.filter(([text]) => !this.#guards.has(text)).length;
+    return judged;
   }
 
-  #guardsJudged(): number {
-    const texts = new Set([...this.#guards.keys(), ...this.#arrived.keys()]);
-    const scope = this.#scope;
-    if (scope?.isPart !== true) return texts.size;
-    return [...texts].filter((text) => scope.hasGuard?.(text)).length;
+  #scavengedStreams(): number {
+    let scavenged = 0;
+    for (const page of this.#history.streams.pages()) scavenged += page.filter(([, stream]) => stream.scavenged).length;
+    return scavenged;
   }
 
   async #whyBehind(stream: string, expected: Guard, actual: Guard | undefined): Promise<Difference> {
@@ -267,13 +221,7 @@ export class GenerationCheck {
   }
 
   async #scan(): Promise<void> {
-    for await (const items of scanItems(this.#context.dynamodb, this.#generation.table)) {
-      this.#keep(items.filter((item) => this.#isAskedFor(itemText(keyOfItem(item)), keyOfRowItem(item))));
-      // Counted on to the end: then the parts fit, and are not found to be too large one after the other.
-      if (this.#kept * withLog > this.#mostKept) for (const all of [this.#rows, this.#guards]) all.clear();
-    }
-    const times = (this.#kept * withLog) / this.#mostKept;
-    if (times > 1) throw new TooMuchAtOnceError(times);
+    for await (const items of scanItems(this.#context.dynamodb, this.#generation.table)) this.#keep(items);
   }
 
   #keep(items: Iterable<Item>): void {
@@ -284,20 +232,18 @@ export class GenerationCheck {
       const key = keyOfRowItem(item);
       if (guard !== undefined) this.#guards.set(text, { guard, name: stream ?? key.partition, key });
       if (stream === undefined) this.#rows.set(text, item);
-      this.#kept +=
-        (guard === undefined ? 0 : 1) + (stream === undefined ? 1 + JSON.stringify(item).length / 1_024 : 0);
     }
   }
 
   /** That exactly one row has the name is known when the log was read: here, because one that no event touches may be there. */
   async #findRow(start: Position, { row: asked, mayBeGone }: Extract<RowsAsked, { row: string }>): Promise<void> {
     await this.#history.foldTo(start);
-    const ofLog = [...this.#history.rows.values()];
+    const ofLog = all(this.#history.rows);
     if (ofLog.length === 0) {
       const keys = keysNamedBy(asked).map(rowItemKey);
       this.#keep((await getItems(this.#context.dynamodb, this.#generation.table, keys)).values());
     }
-    const ofTable = [...this.#rows.values()].map((item) => ({ key: keyOfRowItem(item) }));
+    const ofTable = all(this.#rows).map((item) => ({ key: keyOfRowItem(item) }));
     if (mayBeGone === true && ofLog.length + ofTable.length === 0) return;
     onlyRow(
       [...ofLog, ...ofTable],
@@ -307,18 +253,23 @@ export class GenerationCheck {
   }
 
   /** Those that touch a row that was asked for, and those whose guards were. */
-  #streamsAskedFor(): ReadonlyMap<string, StreamHistory> {
+  *#streamsAskedFor(): Generator<readonly [name: string, stream: StreamHistory], void> {
     const { streams, rows } = this.#history;
-    if (this.#scope === undefined) return streams;
+    const scope = this.#scope;
     const touching = new Set<string>();
-    for (const [text, row] of rows) {
-      if (this.#isAskedFor(text, row.key)) for (const stream of row.streams) touching.add(stream);
+    if (scope !== undefined) {
+      for (const page of rows.pages()) {
+        const wanted = page.filter(([text, { key }]) => scope.has(text, key));
+        for (const [text] of wanted) for (const stream of this.#history.streamsOf(text)) touching.add(stream);
+      }
     }
     const isOf = ({ guardKey, isWanted }: StreamHistory): boolean =>
       guardKey === undefined || this.#projection.rows === "shared"
         ? isWanted
         : this.#isAskedFor(itemText(guardKey), keyOfRowItem({ ...guardKey }));
-    return new Map([...streams].filter(([name, stream]) => touching.has(name) || isOf(stream)));
+    for (const page of streams.pages()) {
+      yield* scope === undefined ? page : page.filter(([name, stream]) => touching.has(name) || isOf(stream));
+    }
   }
 
   /** A sample may have taken in a row that later ones have driven out. */
@@ -327,46 +278,60 @@ export class GenerationCheck {
   }
 
   /** Streams with events that their guards have not let in, and how far those must come. */
-  #streamsBehind(): Map<string, BehindGuard> {
-    const behind = new Map<string, BehindGuard>();
+  #streamsBehind(): SpilledMap<BehindGuard> {
+    const behind = this.#spill.map<BehindGuard>();
     for (const [name, stream] of this.#streamsAskedFor()) {
       const { applicable, guardKey, floor } = stream;
       if (guardKey === undefined || applicable === undefined || floor >= applicable.revision) continue;
-      behind.set(name, { key: guardKey, expected: { ...applicable }, actual: undefined, item: undefined });
+      behind.set(name, { key: guardKey, expected: applicable, actual: undefined });
     }
     return behind;
   }
 
   /**
-   * Gives delivery the time to bring in what was there at the start. Returns what stays behind: stuck, lost or damaged. A
+   * Gives delivery the time to bring in what was there at the start, and leaves what stays behind: stuck, lost or damaged. A
    * row that its guard sits in is judged by its new item, which is as exact a picture as the scanned one.
    */
-  async #waitForGuards(behind: Map<string, BehindGuard>): Promise<Map<string, BehindGuard>> {
+  async #waitForGuards(behind: SpilledMap<BehindGuard>): Promise<void> {
     const until = performance.now() + (this.#options.waitForGuardsMs ?? defaultWaitForGuardsMs);
     let isTold = false;
-    for (let poll = firstPollMs; behind.size > 0; poll = Math.min(2 * poll, longestPollMs)) {
+    for (let poll = firstPollMs; ; poll = Math.min(2 * poll, longestPollMs)) {
       const isLast = performance.now() >= until;
-      const keys = [...behind.values()].map(({ key }) => key);
-      const items = await getItems(this.#context.dynamodb, this.#generation.table, keys);
-      for (const [stream, awaited] of behind) {
-        const text = itemText(awaited.key);
-        const item = items.get(text);
-        awaited.item = item;
-        awaited.actual = guardOfItem(item);
-        if (awaited.actual === undefined || awaited.actual.revision < awaited.expected.revision) continue;
-        behind.delete(stream);
-        this.#arrived.set(text, awaited.actual);
-        if (this.#projection.rows === "one-per-stream" && item !== undefined) this.#rows.set(text, item);
-      }
-      if (isLast) break;
-      if (behind.size > 0 && !isTold) this.#options.onWaiting?.(behind.size);
+      let left = 0;
+      for (const page of behind.pages()) left += await this.#lookAtGuards(behind, page, isLast);
+      if (isLast || left === 0) return;
+      if (!isTold) this.#options.onWaiting?.(left);
       isTold = true;
       if (poll === longestPollMs) await this.#refuseRetired();
-      if (behind.size > 0) await sleep(Math.min(poll, Math.max(0, until - performance.now())));
+      await sleep(Math.min(poll, Math.max(0, until - performance.now())));
     }
-    // What no scan has seen is judged as it was read last.
-    for (const { key, item } of behind.values()) if (item !== undefined && !this.#isScanned(key)) this.#keep([item]);
-    return behind;
+  }
+
+  /** Takes out of `behind` those that have come. Returns how many have not; at the last look these are judged as they are read. */
+  async #lookAtGuards(
+    behind: SpilledMap<BehindGuard>,
+    page: readonly (readonly [stream: string, awaited: BehindGuard])[],
+    isLast: boolean,
+  ): Promise<number> {
+    const keys = page.map(([, { key }]) => key);
+    const items = await getItems(this.#context.dynamodb, this.#generation.table, keys);
+    let left = page.length;
+    for (const [stream, awaited] of page) {
+      const text = itemText(awaited.key);
+      const item = items.get(text);
+      const actual = guardOfItem(item);
+      if (actual === undefined || actual.revision < awaited.expected.revision) {
+        if (!isLast) continue;
+        behind.set(stream, { ...awaited, actual });
+        if (item !== undefined && !this.#isScanned(awaited.key)) this.#keep([item]);
+        continue;
+      }
+      left -= 1;
+      behind.delete(stream);
+      this.#arrived.set(text, actual);
+      if (this.#projection.rows === "one-per-stream" && item !== undefined) this.#rows.set(text, item);
+    }
+    return left;
   }
 
   /** It would be waited for in vain, in each part. */
@@ -381,11 +346,8 @@ export class GenerationCheck {
   }
 
   async #checkGuards(): Promise<void> {
-    const known = new Set<string>();
     for (const [stream, history] of this.#streamsAskedFor()) {
       const { guardKey, unreadable } = history;
-      if (guardKey !== undefined) known.add(itemText(guardKey));
-      if (!this.#isGuardJudged(stream)) continue;
       if (unreadable !== undefined) {
         const waits = await this.#quarantinedAt(stream, unreadable.revision);
         this.#report(waits ?? { kind: "event-unreadable", stream, ...unreadable });
@@ -393,8 +355,12 @@ export class GenerationCheck {
       const actual = guardKey === undefined ? undefined : this.#guardIn(itemText(guardKey));
       if (actual !== undefined) this.#checkGuard(stream, history, actual);
     }
-    for (const [text, { guard, name, key }] of this.#guards) {
-      if (!known.has(text)) this.#report({ kind: "guard-orphan", key, stream: name, actual: guard });
+    for (const page of this.#guards.pages()) {
+      for (const [text, { guard, name, key }] of page) {
+        if (this.#history.streamOfGuard(text) === undefined)
+          this.#report({ kind: "guard-orphan", key, stream: name, actual: guard });
+      }
+      await turn();
     }
   }
 
@@ -415,18 +381,19 @@ export class GenerationCheck {
   }
 
   /** An item is an exact picture: row and guard were read as one. A row that is gone took its guard with it. */
-  #checkOwnedRows(stuck: ReadonlyMap<string, BehindGuard>): void {
-    const streams = new Map<string, string>();
-    for (const [stream, { guardKey }] of this.#history.streams) {
-      if (guardKey !== undefined) streams.set(itemText(guardKey), stream);
+  async #checkOwnedRows(stuck: SpilledMap<BehindGuard>): Promise<void> {
+    for (const page of this.#rows.pages()) {
+      for (const [text, item] of page) {
+        if (!this.#isAskedFor(text, keyOfRowItem(item))) continue;
+        const stream = this.#history.streamOfGuard(text);
+        this.#compareOwned(keyOfItem(item), item, stream, this.#guardIn(text)?.revision);
+      }
+      await turn();
     }
-    for (const [text, item] of this.#rows) {
-      if (!this.#isAskedFor(text, keyOfRowItem(item))) continue;
-      const stream = streams.get(text);
-      this.#compareOwned(keyOfItem(item), item, stream, this.#guardIn(text)?.revision);
-    }
-    for (const [stream, { key, expected }] of stuck) {
-      if (!this.#rows.has(itemText(key))) this.#compareOwned(key, undefined, stream, expected.revision);
+    for (const page of stuck.pages()) {
+      for (const [stream, { key, expected }] of page) {
+        if (!this.#rows.has(itemText(key))) this.#compareOwned(key, undefined, stream, expected.revision);
+      }
     }
   }
 
@@ -452,11 +419,19 @@ export class GenerationCheck {
   }
 
   async #checkSharedRows(): Promise<void> {
-    const keys = new Map<string, RowKey>();
-    for (const [text, { key }] of this.#history.rows) keys.set(text, key);
-    for (const [text, item] of this.#rows) keys.set(text, keyOfRowItem(item));
-    for (const [text, key] of keys) if (!this.#isAskedFor(text, key)) keys.delete(text);
-    this.#compared = keys.size;
+    // First those that no event touches: when others are looked at, the log is read on, and may touch them.
+    for (const page of this.#rows.pages()) {
+      const unknown = page.filter(([text]) => !this.#history.rows.has(text));
+      await this.#checkShared(unknown.map(([text, item]) => [text, keyOfRowItem(item)]));
+    }
+    for (const page of this.#history.rows.pages()) {
+      await this.#checkShared(page.map(([text, { key }]) => [text, key]));
+    }
+  }
+
+  async #checkShared(rows: readonly (readonly [text: string, key: RowKey])[]): Promise<void> {
+    const keys = rows.filter(([text, key]) => this.#isAskedFor(text, key));
+    this.#compared += keys.length;
     const { dynamodb } = this.#context;
     const seen = (stream: string): bigint => this.#seenOf(stream);
     const queue = (await this.#rowsNotAtRest(keys)).values();
@@ -490,11 +465,10 @@ export class GenerationCheck {
    * Most rows rest: all their streams' guards stood at their heads when they were read, so there is no guard to read again,
    * and one read of many rows is a picture of each. Returns the others, and those that this does not find right.
    */
-  async #rowsNotAtRest(keys: ReadonlyMap<string, RowKey>): Promise<RowKey[]> {
+  async #rowsNotAtRest(keys: readonly (readonly [text: string, key: RowKey])[]): Promise<RowKey[]> {
     const left: RowKey[] = [];
-    const all = [...keys];
-    for (let start = 0; start < all.length; start += rowsAtOnce) {
-      const some = all.slice(start, start + rowsAtOnce);
+    for (let start = 0; start < keys.length; start += rowsAtOnce) {
+      const some = keys.slice(start, start + rowsAtOnce);
       const itemKeys = some.map(([, key]) => rowItemKey(key));
       const items = await getItems(this.#context.dynamodb, this.#generation.table, itemKeys);
       for (const [text, key] of some) if (!this.#agreesAtRest(text, items.get(text))) left.push(key);
@@ -545,24 +519,9 @@ export class GenerationCheck {
   }
 }
 
-function together(reports: readonly CheckReport[], listed: number): CheckReport {
-  const [first, ...others] = reports;
-  if (first === undefined) throw new Error("a check has at least one part");
-  return others.reduce(
-    (sum, report) => ({
-      ...sum,
-      rows: sum.rows + report.rows,
-      guards: sum.guards + report.guards,
-      // Each part reads the whole log, the last one most of it.
-      events: Math.max(sum.events, report.events),
-      differenceCount: sum.differenceCount + report.differenceCount,
-      differences: [...sum.differences, ...report.differences].slice(0, listed),
-      undecidedCount: sum.undecidedCount + report.undecidedCount,
-      undecided: [...sum.undecided, ...report.undecided].slice(0, listed),
-      scavengedStreams: sum.scavengedStreams + report.scavengedStreams,
-    }),
-    first,
-  );
+/** Of what was asked for by name there are few. */
+function all<Value>(map: SpilledMap<Value>): Value[] {
+  return [...map.pages()].flatMap((page) => page.map(([, value]) => value));
 }
 
 function asAsked(only: RowsAsked | undefined): Pick<CheckReport, "only"> {
@@ -579,6 +538,5 @@ interface BehindGuard {
   readonly key: ItemKey;
   readonly expected: Guard;
   /** As last read. */
-  actual: Guard | undefined;
-  item: Item | undefined;
+  readonly actual: Guard | undefined;
 }

@@ -1,7 +1,7 @@
 /**
  * What the log says about a view at any guards: per row what its streams contribute, so that a row can be told as of exactly
  * those events that its guards have let in. Contributions below the guards found at the start are added up, since guards
- * only rise; what comes after is kept event by event, so memory grows with the view and with what moves while it is checked.
+ * only rise; what comes after is kept event by event. All of it lies on disk, so memory does not grow with the view.
  */
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions, type Position } from "../event-store/position.ts";
@@ -16,6 +16,7 @@ import { changesOf } from "../views/stream-write.ts";
 import { attributesOf, changeRow, type PlainRow } from "./plain-row.ts";
 import { roundsOfAll } from "../event-store/rounds-of-all.ts";
 import type { RowScope } from "./row-scope.ts";
+import { Spill, type SpilledLists, type SpilledMap, type SpilledSets } from "./spill.ts";
 import { itemText } from "./table-items.ts";
 
 export interface StreamHistory {
@@ -43,8 +44,13 @@ interface RowHistory {
   readonly key: RowKey;
   /** Contributions up to the floors. */
   readonly base: PlainRow;
-  readonly later: { readonly stream: string; readonly revision: bigint; readonly change: RowChange }[];
-  readonly streams: Set<string>;
+}
+
+/** A contribution above the floor of its stream. */
+interface LaterChange {
+  readonly stream: string;
+  readonly revision: bigint;
+  readonly change: RowChange;
 }
 
 /** A row as of some guards, or why nobody can say. */
@@ -60,35 +66,55 @@ export interface HistoryOptions {
   readonly floorOf: (stream: string) => bigint;
   /** Only these rows, and streams that touch them or whose guards are among them; all when absent. */
   readonly only?: RowScope;
+  /** As {@link Spill} takes it. */
+  readonly heldInMemory?: number | undefined;
   /** Told after some events how many were read, and where. */
   readonly onEvents?: (events: number, at: Position) => void;
 }
 
+/** To be closed in the end, or held by `using`. */
 export class History {
-  readonly streams = new Map<string, StreamHistory>();
-  readonly rows = new Map<string, RowHistory>();
-  readonly #options: HistoryOptions;
-  #at: Position | undefined;
-  #folding: Promise<void> = Promise.resolve();
-  /** Items in which guards of streams sit that have events. */
-  readonly #guardTexts = new Set<string>();
+  readonly #spill: Spill;
+  /** By name. */
+  readonly streams: SpilledMap<StreamHistory>;
+  /** By the texts of their items. */
+  readonly rows: SpilledMap<RowHistory>;
+  /** Of each row. */
+  readonly #later: SpilledLists<LaterChange>;
+  /** Of each row, those that have touched it. */
+  readonly #streamsOfRows: SpilledSets;
+  /** Streams that have events, by the texts of the items in which their guards sit. */
+  readonly #streamsOfGuards: SpilledMap<string>;
   readonly #doubtful = new Set<string>();
   /** Where only some rows are told: streams that touch one that was asked for. */
   readonly #touching = new Set<string>();
   /** Last revisions of streams that have touched no row that was asked for so far. */
-  readonly #passed = new Map<string, bigint>();
+  readonly #passed: SpilledMap<bigint>;
+  readonly #options: HistoryOptions;
+  #at: Position | undefined;
+  #folding: Promise<void> = Promise.resolve();
   /** Events of the projection's streams. */
   events = 0;
   #read = 0;
-  #later = 0;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
+    this.#spill = new Spill(options.heldInMemory);
+    this.streams = this.#spill.map();
+    this.rows = this.#spill.map();
+    this.#later = this.#spill.lists();
+    this.#streamsOfRows = this.#spill.sets();
+    this.#streamsOfGuards = this.#spill.map();
+    this.#passed = this.#spill.map();
   }
 
-  /** How much is kept, in streams and rows, and changes that are not added up. */
-  get size(): number {
-    return this.streams.size + this.rows.size + this.#later;
+  /** Removes what is kept on disk. */
+  close(): void {
+    this.#spill.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Extends the history to a tail of the leader that is taken when this is called. */
@@ -113,7 +139,7 @@ export class History {
   rowAt(text: string, guards: ReadonlyMap<string, bigint>): RowAsOf {
     const row = this.rows.get(text);
     if (row === undefined) return { outcome: "told", attributes: {} };
-    for (const stream of row.streams) {
+    for (const stream of this.streamsOf(text)) {
       const guard = guards.get(stream);
       // One that has touched the row only since the guards were read: nothing of it is in `base`, and its floor says nothing.
       if (guard === undefined) continue;
@@ -126,7 +152,7 @@ export class History {
       }
     }
     const attributes = new Map(row.base);
-    for (const { stream, revision, change } of row.later) {
+    for (const { stream, revision, change } of this.#later.of(text)) {
       if (revision <= (guards.get(stream) ?? -1n)) changeRow(attributes, change);
     }
     return { outcome: "told", attributes: attributesOf(attributes) };
@@ -154,7 +180,7 @@ export class History {
   /** The first event of each stream that touches the row after the given revisions; -1 where none is given. */
   touchesAfter(text: string, revisions: ReadonlyMap<string, bigint>): Map<string, bigint> {
     const first = new Map<string, bigint>();
-    for (const { stream, revision } of this.rows.get(text)?.later ?? []) {
+    for (const { stream, revision } of this.#later.of(text)) {
       if (revision > (revisions.get(stream) ?? -1n) && !first.has(stream)) first.set(stream, revision);
     }
     return first;
@@ -163,8 +189,10 @@ export class History {
   /** The stream that has set attributes of the row at these guards, where it was not folded below a floor. */
   ownerOf(text: string, guards: ReadonlyMap<string, bigint>): string | undefined {
     const isLetIn = (stream: string, revision: bigint): boolean => revision <= (guards.get(stream) ?? -1n);
-    const later = this.rows.get(text)?.later ?? [];
-    return later.find(({ stream, revision, change }) => setsOwned(change) && isLetIn(stream, revision))?.stream;
+    for (const { stream, revision, change } of this.#later.of(text)) {
+      if (setsOwned(change) && isLetIn(stream, revision)) return stream;
+    }
+    return undefined;
   }
 
   /**
@@ -190,9 +218,9 @@ export class History {
     return undefined;
   }
 
-  /** Whether the guard of a stream that has events sits in the item. */
-  isGuardOfAny(text: string): boolean {
-    return this.#guardTexts.has(text);
+  /** The stream that has events and whose guard sits in the item. */
+  streamOfGuard(text: string): string | undefined {
+    return this.#streamsOfGuards.get(text);
   }
 
   #guardText(stream: string): string | undefined {
@@ -200,8 +228,9 @@ export class History {
     return guardKey === undefined ? undefined : itemText(guardKey);
   }
 
-  streamsOf(text: string): ReadonlySet<string> {
-    return this.rows.get(text)?.streams ?? noStreams;
+  /** Those that have touched the row, each once. */
+  streamsOf(text: string): readonly string[] {
+    return this.#streamsOfRows.of(text);
   }
 
   async #fold(target: Position): Promise<void> {
@@ -222,6 +251,7 @@ export class History {
     const known = this.streams.get(name);
     if (known !== undefined) {
       this.#extend(known, event);
+      this.streams.set(name, known);
       return;
     }
     const stream = this.#newStream(event);
@@ -232,6 +262,7 @@ export class History {
     stream.earlier?.delete(this.#passed.get(name) ?? -1n);
     if (stream.isWanted || this.#touching.has(name) || this.#doubtful.has(name)) {
       this.streams.set(name, stream);
+      if (stream.guardKey !== undefined) this.#streamsOfGuards.set(itemText(stream.guardKey), name);
       this.#passed.delete(name);
     } else this.#passed.set(name, stream.head.revision);
   }
@@ -269,9 +300,7 @@ export class History {
     const empty = { head, applicable: undefined, scavenged: false };
     try {
       const guardKey = guardKeyOf(projection, name);
-      const isWanted = this.#isWanted(guardKey);
-      if (isWanted) this.#guardTexts.add(itemText(guardKey));
-      return { ...empty, guardKey, floor: floorOf(name), isWanted };
+      return { ...empty, guardKey, floor: floorOf(name), isWanted: this.#isWanted(guardKey) };
     } catch (error) {
       const unreadable = { revision, message: messageOf(error) };
       const isWanted = only === undefined || only.hasGuard?.(name) === true;
@@ -296,13 +325,15 @@ export class History {
       const text = itemText(rowItemKey(key));
       if (only?.has(text, key) === false) continue;
       if (only !== undefined) this.#touching.add(stream);
-      let row = this.rows.get(text);
-      if (row === undefined) this.rows.set(text, (row = { key, base: new Map(), later: [], streams: new Set() }));
-      row.streams.add(stream);
-      if (revision <= floor) changeRow(row.base, change);
-      else {
-        row.later.push({ stream, revision, change });
-        this.#later += 1;
+      this.#streamsOfRows.add(text, stream);
+      const row = this.rows.get(text);
+      if (revision <= floor) {
+        const { base } = row ?? { base: new Map() };
+        changeRow(base, change);
+        this.rows.set(text, { key, base });
+      } else {
+        if (row === undefined) this.rows.set(text, { key, base: new Map() });
+        this.#later.push(text, { stream, revision, change });
       }
     }
   }
@@ -311,5 +342,3 @@ export class History {
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
-
-const noStreams: ReadonlySet<string> = new Set();

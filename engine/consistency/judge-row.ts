@@ -23,7 +23,7 @@ export async function judgeRow(scope: RowScope, key: RowKey): Promise<PictureOut
   const { dynamodb, eventStore, projection, generation } = scope;
   const itemKey = rowItemKey(key);
   const text = itemText(itemKey);
-  const history = new History({ eventStore, projection, generation, floorOf: () => -1n, only: new Set([text]) });
+  using history = new History({ eventStore, projection, generation, floorOf: () => -1n, only: new Set([text]) });
   if (projection.rows === "shared") {
     await history.catchUp();
     const picture = await pictureOfRow(dynamodb, generation.table, history, key);
@@ -37,7 +37,7 @@ export async function judgeRow(scope: RowScope, key: RowKey): Promise<PictureOut
   const item = (await getItems(dynamodb, generation.table, [itemKey])).get(text);
   await history.catchUp();
   const guard = guardOfItem(item)?.revision ?? -1n;
-  const expected = history.rowAt(text, new Map([...history.streamsOf(text)].map((stream) => [stream, guard])));
+  const expected = history.rowAt(text, new Map(history.streamsOf(text).map((stream) => [stream, guard])));
   if (expected.outcome === "unknown") return { outcome: "undecided", why: expected.why };
   const actual = foundAttributes(item);
   const difference = rowDifference(key, expected.attributes, actual, isSameRow(expected.attributes, actual));

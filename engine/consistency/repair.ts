@@ -251,7 +251,7 @@ async function* repairRows(
   if (rows.length === 0) return;
   const { eventStore, projection, generation } = scope;
   const only = new Set(rows.map(({ key }) => itemText(rowItemKey(key))));
-  const history = new History({ eventStore, projection, generation, floorOf: () => -1n, only });
+  using history = new History({ eventStore, projection, generation, floorOf: () => -1n, only });
   for (const { key, difference } of rows) yield await repairRow(scope, history, key, difference);
 }
 
@@ -267,7 +267,7 @@ async function repairRow(scope: RepairScope, history: History, key: RowKey, diff
     const guards = await guardsOf(scope, new Set([...history.streamsOf(text), ...history.doubtfulOf(text)]), item);
     // Every event that the row can count lies before a tail that is taken after it was read.
     await history.catchUp();
-    if ([...history.streamsOf(text)].some((stream) => !guards.has(stream))) continue;
+    if (history.streamsOf(text).some((stream) => !guards.has(stream))) continue;
     if (scope.isDecidedSo !== undefined && !(await scope.isDecidedSo())) {
       return { what: "left", difference, why: "an event was discarded meanwhile: repair again" };
     }
@@ -279,7 +279,7 @@ async function repairRow(scope: RepairScope, history: History, key: RowKey, diff
     const expected = history.rowAt(text, guards);
     if (expected.outcome === "unknown") return { what: "left", difference, why: expected.why };
     const before = foundAttributes(item);
-    const isOfNoStream = history.streamsOf(text).size === 0 && !history.isGuardOfAny(text);
+    const isOfNoStream = history.streamsOf(text).length === 0 && history.streamOfGuard(text) === undefined;
     const isOrphan = projection.rows !== "shared" && isOfNoStream && item !== undefined;
     if (isSameRow(expected.attributes, before) && !isOrphan) return { what: "right-already", difference };
     const after = expected.attributes;

@@ -161,10 +161,10 @@ class Traffic {
 
 const kinds: readonly Kind[] = ["one-per-stream", "shared"];
 
-/** Mostly of all rows, also in parts; else of some, or of one, which may be the hot one. */
-function rowsAsked(kind: Kind, random: Random): Pick<CheckOptions, "only" | "memoryMb"> {
+/** Mostly of all rows, also where next to none fits in memory; else of some, or of one, which may be the hot one. */
+function rowsAsked(kind: Kind, random: Random): Pick<CheckOptions, "only" | "heldInMemory"> {
   if (random() < 0.4) return {};
-  if (random() < 0.3) return { memoryMb: 150.5 };
+  if (random() < 0.3) return { heldInMemory: 2 };
   if (random() < 0.5) return { only: { sample: 2 + upTo(random, 20), seed: `${random()}` } };
   const row = kind === "shared" ? (random() < 0.7 ? "food" : "p1") : `w${upTo(random, 4)}`;
   return { only: { row, mayBeGone: true } };
