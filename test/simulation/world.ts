@@ -236,7 +236,9 @@ export class World {
       declaredAt,
     } as const;
     // As a replay of the empty log would have left it: a rollback asks for no less.
-    await catalog.transition(entry, [{ ...first, verifiedTo: startOfAll, sealedTo: startOfAll }]);
+    await catalog.transition(entry, [
+      { ...first, verifiedTo: startOfAll, sealedTo: startOfAll, reportedAt: declaredAt },
+    ]);
   }
 
   #functionCode(name: string, process: SimulatedProcess): FunctionCode {
