@@ -1,18 +1,27 @@
-/** Invoked after each deployment: builds the first generation of every view that has none. May be repeated. */
-import { prepareView } from "../engine/replay/prepare-view.ts";
+/**
+ * Invoked after each deployment: builds the first generation of every view that has none. May be repeated, and has to be when
+ * it answers `unfinished`: the log was longer than its time.
+ */
+import type { Context } from "aws-lambda";
+import { type PreparedView, prepareViews } from "../engine/replay/prepare-views.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
 import { functionLogger } from "./function-logger.ts";
 import { replayContext } from "./replay-context.ts";
 
 const log = functionLogger("prepare");
 
-export const handler = async (): Promise<{ views: { view: string; outcome: "prepared" | "present" }[] }> => {
-  const context = await replayContext("prepare");
-  const views = [];
-  for (const view of viewNames) {
-    const outcome = await prepareView(context, versionsOf(view));
-    log.info({ view, outcome }, "view prepared");
-    views.push({ view, outcome });
-  }
+/** For a step to come to a safe place. */
+const reservedMs = 30_000;
+
+export const handler = async (
+  _: unknown,
+  context: Pick<Context, "getRemainingTimeInMillis">,
+): Promise<{ readonly views: readonly PreparedView[] }> => {
+  const signal = AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reservedMs));
+  const views = await prepareViews(await replayContext("prepare"), viewNames.map(versionsOf), {
+    signal,
+    observer: { step: (step, { id, table }) => log.info({ generation: id, table, step }, "replay step") },
+  });
+  for (const { view, outcome } of views) log.info({ view, outcome }, "view prepared");
   return { views };
 };

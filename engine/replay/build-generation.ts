@@ -226,7 +226,7 @@ class Build {
     this.scope = scope;
     this.settings = { ...settings, rowsInMemory: Math.max(1, Math.floor(rowsInMemory / together)) };
     this.#options = options;
-    this.verification = new Verification(scope.context.eventStore, scope.projection, scope.generation);
+    this.verification = new Verification(scope.context.eventStore, scope.projection, scope.generation, together);
   }
 
   get generation(): Generation {

@@ -29,15 +29,15 @@ export interface ExpectedCounts {
   readonly scavengedStreams: number;
 }
 
-/** What SQLite keeps of the file in memory. */
+/** What SQLite keeps of the files in memory, of all that are used at once. */
 const cacheKibibytes = 32_768;
 const keysPerPage = 1_000;
 
 /** The partial index costs the first fold nothing, in which everything moves. */
-const schema = `
+const schema = (cache: number) => `
   PRAGMA journal_mode = OFF;
   PRAGMA synchronous = OFF;
-  PRAGMA cache_size = -${cacheKibibytes};
+  PRAGMA cache_size = -${cache};
   CREATE TABLE items (
     pk TEXT NOT NULL,
     sk TEXT NOT NULL,
@@ -77,8 +77,9 @@ export class ExpectedItems {
   #fold = 0;
   #walk = 0;
 
-  constructor() {
-    this.#database.exec(schema);
+  /** `together`: so many are used at once, and share the memory. */
+  constructor(together = 1) {
+    this.#database.exec(schema(Math.floor(cacheKibibytes / together)));
     this.#find = this.#prepare(`SELECT ${columns} FROM items WHERE pk = ? AND sk = ?`);
     this.#meet = this.#prepare(`UPDATE items SET walk = ? WHERE pk = ? AND sk = ? RETURNING ${columns}`);
     this.#put = this.#prepare(`INSERT OR REPLACE INTO items (${columns}, fold, walk) VALUES (?,?,?,?,?,?,?,?,?,0)`);

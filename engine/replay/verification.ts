@@ -56,10 +56,12 @@ export class Verification {
   readonly #eventStore: EventStore;
   readonly #projection: Projection;
   readonly #from: Position;
-  readonly #expected = new ExpectedItems();
+  readonly #expected: ExpectedItems;
   #at: Position | undefined;
 
-  constructor(eventStore: EventStore, projection: Projection, { from }: Pick<Generation, "from">) {
+  /** `together`: so many are at work at once, and share the memory. */
+  constructor(eventStore: EventStore, projection: Projection, { from }: Pick<Generation, "from">, together = 1) {
+    this.#expected = new ExpectedItems(together);
     this.#eventStore = eventStore;
     this.#projection = projection;
     this.#from = from;

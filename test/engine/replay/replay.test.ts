@@ -12,7 +12,7 @@ import {
 } from "../../../engine/replay/errors.ts";
 import { readProgress } from "../../../engine/replay/lease.ts";
 import type { LiveDifference } from "../../../engine/replay/live-comparison.ts";
-import { prepareView } from "../../../engine/replay/prepare-view.ts";
+import { prepareViews } from "../../../engine/replay/prepare-views.ts";
 import { describeReport } from "../../../engine/replay/run-report.ts";
 import type { ReplayObserver, ReplayReport, ReplayStep } from "../../../engine/replay/replay.ts";
 import { TransitionRefusedError } from "../../../engine/replay/transitions.ts";
@@ -703,7 +703,7 @@ describe("two versions side by side", () => {
     await expect(both.replay({}, [sharedV2]).rollback()).rejects.toThrow(
       "it is made by version 1, which is not deployed",
     );
-    await expect(prepareView({ ...contextOf(both) }, [sharedV2])).rejects.toThrow(VersionNotDeployedError);
+    await expect(prepareViews(contextOf(both), [[sharedV2]])).rejects.toThrow(VersionNotDeployedError);
     expect(await both.roles()).toStrictEqual(["soaking", "live"]);
   });
 });
@@ -789,23 +789,37 @@ describe("a projector that cannot write the joined shadow", () => {
   });
 });
 
-describe("prepareView", () => {
+describe("prepareViews", () => {
   it.each(kinds)("makes the first generation once, by however many at once ($kind)", async (kind: Kind) => {
     const view = await startView(kind.projection);
     await view.happen(kind, 3);
-    const prepare = () => prepareView(contextOf(view), view.versions);
+    const prepare = async () => (await prepareViews(contextOf(view), [view.versions])).map(({ outcome }) => outcome);
     const outcomes = await Promise.all([prepare(), prepare(), prepare()]);
-    expect(outcomes).toContain("prepared");
+    expect(outcomes).toContainEqual(["prepared"]);
     expect(await view.roles()).toStrictEqual(["live"]);
     await view.expectExact();
     await view.expectNothingLeftBehind();
-    expect(await prepare()).toBe("present");
+    expect(await prepare()).toStrictEqual(["present"]);
+  });
+
+  it("goes on from the checkpoint when its time ran out", async () => {
+    const view = await startView(owned);
+    await view.happen(ownedKind, 3);
+    const timeIsUp = new AbortController();
+    const step = (): void => timeIsUp.abort();
+    const views = [view.versions];
+    const stopped = await prepareViews(contextOf(view), views, { signal: timeIsUp.signal, observer: { step } });
+    expect(stopped).toStrictEqual([{ view: "owned", outcome: "unfinished" }]);
+    expect(await prepareViews(contextOf(view), views)).toStrictEqual([{ view: "owned", outcome: "prepared" }]);
+    expect(await view.roles()).toStrictEqual(["live"]);
+    await view.expectExact();
+    await view.expectNothingLeftBehind();
   });
 
   it("fails when what is wrong is not another worker", async () => {
     const view = await startView(owned);
     await view.append("account-bad", [{ type: "Changed", data: { add: 1 } }]);
-    await expect(prepareView(contextOf(view), view.versions)).rejects.toThrow(ReplayEventError);
+    await expect(prepareViews(contextOf(view), [view.versions])).rejects.toThrow(ReplayEventError);
     expect(await view.roles()).toStrictEqual([]);
     await view.expectNothingLeftBehind();
   });

@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { liveGeneration, writtenGenerations } from "../views/catalog.ts";
+import { deployedVersion } from "../views/deployed-version.ts";
+import type { Projection } from "../views/projection.ts";
+import { ReplayBusyError, ReplayInterruptedError, ReplayLostError } from "./errors.ts";
+import { Replay, type ReplayOptions } from "./replay.ts";
+import type { ReplayContext } from "./replay-context.ts";
+
+/** Deployed versions of one view's projection. */
+type Versions = readonly [Projection, ...Projection[]];
+
+export interface PreparedView {
+  readonly view: string;
+  /** `unfinished`: the signal came first; asked again, it goes on from the checkpoint. */
+  readonly outcome: "prepared" | "present" | "unfinished";
+}
+
+const pollMs = 500;
+
+/**
+ * Sees to it that views can be read and written by this deployment: builds the first generations of those of which none is
+ * live, by the same steps as any other and in shared passes over the log. Several may do so at once. Throws
+ * VersionNotDeployedError when a generation that is in use was made by code that this deployment lacks, and the errors of
+ * replays: the first one's, when the others are done.
+ */
+export async function prepareViews(
+  context: ReplayContext,
+  views: readonly Versions[],
+  options: Pick<ReplayOptions, "signal" | "observer"> = {},
+): Promise<readonly PreparedView[]> {
+  const prepared = new Set<string>();
+  const present = new Set<string>();
+  for (;;) {
+    const missing: Versions[] = [];
+    for (const versions of views) {
+      const [{ name }] = versions;
+      if (prepared.has(name) || present.has(name)) continue;
+      if (await isPresent(context, versions)) present.add(name);
+      else missing.push(versions);
+    }
+    if (missing.length === 0 || options.signal?.aborted === true) break;
+    const replays = missing.map((versions) => new Replay(context, versions));
+    for (const outcome of await Replay.startTogether(replays, { ...options, autoSwap: true })) {
+      if ("report" in outcome) prepared.add(outcome.view);
+      else if (!isPassing(outcome.error)) throw outcome.error;
+    }
+    // Another worker prepares what is missing: what it has made is looked for until it is there.
+    if (prepared.size + present.size < views.length) await sleep(pollMs);
+  }
+  return views.map(([{ name: view }]) => ({
+    view,
+    outcome: prepared.has(view) ? "prepared" : present.has(view) ? "present" : "unfinished",
+  }));
+}
+
+async function isPresent({ catalog }: ReplayContext, versions: Versions): Promise<boolean> {
+  const entry = await catalog.read(versions[0].name);
+  for (const generation of writtenGenerations(entry)) deployedVersion(entry, generation, versions);
+  return liveGeneration(entry) !== undefined;
+}
+
+const isPassing = (error: unknown): boolean =>
+  error instanceof ReplayBusyError || error instanceof ReplayLostError || error instanceof ReplayInterruptedError;
