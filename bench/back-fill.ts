@@ -73,15 +73,22 @@ export async function prepareBackFill(
   projection: Projection,
   log: OrderLog,
 ): Promise<Required<Prepared> & { readonly table: string }> {
-  const { tables, run, clear } = await prepareBackFills(connections, [projection], log.events);
+  const { tables, run, clear } = await prepareBackFills(connections, [projection], { ...log, read: () => log.events });
   return { table: tables[0] ?? "", run, clear };
 }
 
-/** Back-fills of several generations in one pass; of each projection's streams the log holds so many events. */
+/** What the event store holds. */
+export interface FilledLog {
+  readonly events: number;
+  /** How many of them are of a projection's streams. */
+  readonly read: (projection: Projection) => number;
+}
+
+/** Back-fills of several generations in one pass. */
 export async function prepareBackFills(
   { store, dynamodb }: Pick<Connections, "store" | "dynamodb">,
   projections: readonly Projection[],
-  events: number,
+  { events, read }: FilledLog,
 ): Promise<Required<Prepared> & { readonly tables: readonly string[] }> {
   const made = await Promise.all(projections.map((projection) => newBackFill(dynamodb, projection)));
   const [first, ...others] = made.map(({ part }) => part);
@@ -97,7 +104,7 @@ export async function prepareBackFills(
       timed(async () => {
         const { failed } = await backFillTogether([first, ...others], target, pass);
         for (const { error } of failed) throw error;
-        for (const { part } of made) counted(part.relevant, { events });
+        for (const { part } of made) counted(part.relevant, { events: read(part.projection) });
         return events;
       }),
     clear: async () => {

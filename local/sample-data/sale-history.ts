@@ -54,6 +54,17 @@ export function copyOf({ customers, sales }: Northwind, copy: number): Northwind
   };
 }
 
+/** Copy after copy without an end, from the first on; each begins when the one before has ended. */
+export function* historyOfCopies(northwind: Northwind, from: Date): Generator<SampleMoment, void> {
+  let at = from;
+  for (let copy = 1; ; copy += 1) {
+    for (const moment of historyOf(copyOf(northwind, copy), at)) {
+      yield moment;
+      at = moment.at;
+    }
+  }
+}
+
 /** The events of all these customers and sales, stage by stage as the import goes through them. */
 export function* historyOf({ customers, sales }: Northwind, from: Date): Generator<SampleMoment, void> {
   let time = from.getTime();

@@ -133,7 +133,7 @@ describe.runIf(isProof)(`Northwind ${times} times`, () => {
   }
 });
 
-/** Copy after copy, of the last days: none of its deadlines is due yet. */
+/** Of the last days: none of its deadlines is due yet. */
 function* history(): Generator<SampleMoment, void> {
   let from = new Date(Date.now() - 3 * 86_400_000);
   for (let copy = 1; copy <= times; copy += 1) {

@@ -179,6 +179,7 @@ describe.each(kinds)("checks of a moving view of rows that are %s", (kind) => {
       let appends = 0;
       let waits = 0;
       for (const seed of seeds) {
+        await stores.beginLog();
         const view = await stores.view(kind);
         const random = seeded(seed);
         const traffic = new Traffic(view, random, true);

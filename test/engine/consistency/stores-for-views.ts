@@ -15,6 +15,8 @@ export interface StoresForViews {
   readonly dynamodb: DynamoDBClient;
   readonly catalogTable: string;
   view(kind: Kind, from?: Position): Promise<ViewUnderCheck>;
+  /** From here on the log is empty: a check reads all of it, and what is written meanwhile makes the next one longer. */
+  beginLog(): Promise<void>;
 }
 
 /** Call it at the top of a test file. */
@@ -23,14 +25,21 @@ export function useStores(): StoresForViews {
   const tablePrefix = `consistency-${randomUUID().slice(0, 8)}-`;
   let server: EventStoreServer | undefined;
   let store: EventStore | undefined;
-  beforeAll(async () => {
+  const beginLog = async (): Promise<void> => {
+    await endLog();
     server = await startEventStore();
     store = EventStore.connect(server.connectionString);
+  };
+  const endLog = async (): Promise<void> => {
+    await store?.dispose();
+    await server?.stop();
+  };
+  beforeAll(async () => {
+    await beginLog();
     await createFixedTables(dynamodb, tablePrefix);
   });
   afterAll(async () => {
-    await store?.dispose();
-    await server?.stop();
+    await endLog();
     dynamodb.destroy();
   });
   const started = (): EventStore => {
@@ -43,6 +52,7 @@ export function useStores(): StoresForViews {
     get store() {
       return started();
     },
+    beginLog,
     view: (kind, from) => ViewUnderCheck.made(kind, started(), dynamodb, catalogTable(tablePrefix), from),
   };
 }
