@@ -54,10 +54,10 @@ export function copyOf({ customers, sales }: Northwind, copy: number): Northwind
   };
 }
 
-/** Copy after copy without an end, from the first on; each begins when the one before has ended. */
-export function* historyOfCopies(northwind: Northwind, from: Date): Generator<SampleMoment, void> {
+/** So many copies, one after the other. */
+export function* historyOfCopies(northwind: Northwind, copies: number, from: Date): Generator<SampleMoment, void> {
   let at = from;
-  for (let copy = 1; ; copy += 1) {
+  for (let copy = 1; copy <= copies; copy += 1) {
     for (const moment of historyOf(copyOf(northwind, copy), at)) {
       yield moment;
       at = moment.at;

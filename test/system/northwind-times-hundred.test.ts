@@ -16,7 +16,7 @@ import { EventStore } from "../../engine/event-store/event-store.ts";
 import { subscriptions } from "../../functions/subscriptions.ts";
 import { startEventStore } from "../../local/eventstoredb/event-store-server.ts";
 import { northwind as readNorthwind } from "../../local/sample-data/northwind/northwind.ts";
-import { copyOf, historyOf, type SampleMoment } from "../../local/sample-data/sale-history.ts";
+import { historyOfCopies } from "../../local/sample-data/sale-history.ts";
 import { seedLog } from "../../local/sample-data/seed-log.ts";
 import { functionPrefix } from "../../local/system/processes.ts";
 import { viewNames } from "../../projections/registry.ts";
@@ -68,7 +68,9 @@ describe.runIf(isProof)(`Northwind ${times} times`, () => {
     "is written into the log, and every view made of it",
     async () => {
       const seeding = stopwatch();
-      const events = await seedLog(`${system.dataDirectory}/event-store`, history());
+      // Of the last days: none of its deadlines is due yet.
+      const history = historyOfCopies(northwind, times, new Date(Date.now() - 3 * 86_400_000));
+      const events = await seedLog(`${system.dataDirectory}/event-store`, history);
       say(`${events} events written in ${seeding()} s`);
       await groupsAtTheEnd(`${system.dataDirectory}/event-store`);
       const starting = stopwatch();
@@ -132,17 +134,6 @@ describe.runIf(isProof)(`Northwind ${times} times`, () => {
     return salesSchema.parse((await system.get("/views/sales-by-month")).body).items;
   }
 });
-
-/** Of the last days: none of its deadlines is due yet. */
-function* history(): Generator<SampleMoment, void> {
-  let from = new Date(Date.now() - 3 * 86_400_000);
-  for (let copy = 1; copy <= times; copy += 1) {
-    for (const moment of historyOf(copyOf(northwind, copy), from)) {
-      yield moment;
-      from = moment.at;
-    }
-  }
-}
 
 /** Makes the system's groups before it does, each at the end of the log. */
 async function groupsAtTheEnd(dataDirectory: string): Promise<void> {
