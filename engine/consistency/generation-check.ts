@@ -26,7 +26,7 @@ import { Spill, type SpilledMap } from "./spill.ts";
 import { foundAttributes, getItems, itemText, keyOfItem, readRevisions, scanItems } from "./table-items.ts";
 
 export interface CheckOptions {
-  /** Rows, guards and streams that are held in memory, of each at least so many; all else lies on disk. 5,000 unless set. */
+  /** Rows, guards and streams that are held in memory, of each at least so many; all else lies on disk. 1,000 unless set. */
   readonly heldInMemory?: number;
   /** Only these rows, with the guards of the streams that touch them; all unless given. */
   readonly only?: RowsAsked;

@@ -9,7 +9,7 @@ import { deserialize, serialize } from "node:v8";
 /** What SQLite keeps of the file in memory. */
 const cacheKibibytes = 16_384;
 const entriesPerPage = 1_000;
-const defaultHeld = 5_000;
+const defaultHeld = 1_000;
 
 /** One file with all collections of one piece of work. To be closed in the end, or held by `using`. */
 export class Spill {
@@ -18,7 +18,7 @@ export class Spill {
   readonly #held: number;
   #collections = 0;
 
-  /** `held`: entries that a collection holds in memory, at least; at most twice as many. 5,000 unless given. */
+  /** `held`: entries that a collection holds in memory, at least; at most twice as many. 1,000 unless given. */
   constructor(held = defaultHeld) {
     this.#held = held;
     // Never committed: nobody else reads it.

@@ -52,7 +52,7 @@ export const defaultReplaySettings: ReplaySettings = {
   waitForGuardsMs: 10_000,
   eventsAtOnce: 256,
   eventsPerCheckpoint: 20_000,
-  rowsInMemory: 20_000,
+  rowsInMemory: 8_000,
   rowsHeldBack: 500,
   batchesAtOnce: 3,
   eventsLeftAtJoin: 500,
