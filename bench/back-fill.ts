@@ -10,7 +10,7 @@ import { EventStore } from "../engine/event-store/event-store.ts";
 import { startOfAll } from "../engine/event-store/position.ts";
 import { BackFill, backFillTogether } from "../engine/replay/back-fill.ts";
 import { Lease } from "../engine/replay/lease.ts";
-import { defaultReplaySettings } from "../engine/replay/replay-context.ts";
+import { defaultReplaySettings, type ReplaySettings, shareOf } from "../engine/replay/replay-context.ts";
 import { connectDynamoDB } from "../engine/views/dynamodb.ts";
 import { deleteGenerationTable } from "../engine/views/generation-table.ts";
 import type { Item } from "../engine/views/item.ts";
@@ -90,14 +90,15 @@ export async function prepareBackFills(
   projections: readonly Projection[],
   { events, read }: FilledLog,
 ): Promise<Required<Prepared> & { readonly tables: readonly string[] }> {
-  const made = await Promise.all(projections.map((projection) => newBackFill(dynamodb, projection)));
+  const settings = shareOf(defaultReplaySettings, projections.length);
+  const made = await Promise.all(projections.map((projection) => newBackFill(dynamodb, projection, settings)));
   const [first, ...others] = made.map(({ part }) => part);
   if (first === undefined) throw new Error("there is nothing to back-fill");
   const target = await store.tail();
   const onRound = (): void => {
     for (const { lease } of made) lease.assertHeld();
   };
-  const pass = { eventStore: store, settings: defaultReplaySettings, onRound };
+  const pass = { eventStore: store, settings, onRound };
   return {
     tables: made.map(({ table }) => table),
     run: () =>
@@ -119,9 +120,9 @@ export async function prepareBackFills(
 async function newBackFill(
   dynamodb: DynamoDBClient,
   projection: Projection,
+  settings: ReplaySettings,
 ): Promise<{ readonly part: BackFill; readonly lease: Lease; readonly table: string }> {
   const table = await freshTable(dynamodb, projection);
-  const settings = defaultReplaySettings;
   const lease = await Lease.acquire({
     dynamodb,
     catalogTable: catalogTable(tablePrefix),

@@ -12,15 +12,15 @@ import { defineOnePerStreamProjection, type Projection, readsStream } from "../e
 import { northwind as readNorthwind } from "../local/sample-data/northwind/northwind.ts";
 import { historyOfCopies, type SampleMoment } from "../local/sample-data/sale-history.ts";
 import { seedLog } from "../local/sample-data/seed-log.ts";
-import { orderSummary } from "../projections/order-summary.ts";
 import { orderToCash } from "../projections/order-to-cash.ts";
+import { productSales } from "../projections/product-sales.ts";
 import { salesByMonth } from "../projections/sales-by-month.ts";
 import { connect, type Connections, disconnect, type FilledLog, prepareBackFills } from "./back-fill.ts";
 import type { Servers } from "./servers.ts";
 import { compare, type Comparison, type Prepared, type Subject } from "./side-by-side.ts";
 
 const rareStreams = 50;
-const together: readonly [Projection, ...Projection[]] = [orderToCash, orderSummary, salesByMonth];
+const together: readonly [Projection, ...Projection[]] = [orderToCash, productSales, salesByMonth];
 
 /** One row a stream of a category that has one event in twenty. */
 const rare = defineOnePerStreamProjection({

@@ -143,10 +143,12 @@ export async function backFillTogether<Part extends BackFill>(
     going = going.filter((part) => !failed.some((gone) => gone.part === part));
   };
   let events = 0;
-  let atCheckpoint = 0;
+  let atCheckpoint = { events, ms: performance.now() };
   let last = earliestCheckpoint(parts);
   const prefixes = prefixesOf(parts);
-  const { eventsAtOnce: size, eventsPerCheckpoint } = settings;
+  const { eventsAtOnce: size, eventsPerCheckpoint, checkpointEveryMs } = settings;
+  const isDue = (): boolean =>
+    events - atCheckpoint.events >= eventsPerCheckpoint || performance.now() - atCheckpoint.ms >= checkpointEveryMs;
   try {
     for await (const round of eventStore.roundsOf(prefixes, { after: last, until: target, size })) {
       await each((part) => part.fold(round));
@@ -162,10 +164,10 @@ export async function backFillTogether<Part extends BackFill>(
         }
         throw error;
       }
-      if (events - atCheckpoint >= eventsPerCheckpoint && last !== undefined) {
+      if (last !== undefined && isDue()) {
         const at = last;
         await each((part) => part.save(at));
-        atCheckpoint = events;
+        atCheckpoint = { events, ms: performance.now() };
       }
       // Lets the lease be renewed, and answers be heard, when all that is read is in memory already.
       await turn();

@@ -16,7 +16,7 @@ import { Lease, type LeaseScope } from "./lease.ts";
 import { compareWithLive, type LiveComparison } from "./live-comparison.ts";
 import { Pace } from "./pace.ts";
 import type { ReplayObserver, ReplayWait } from "./replay.ts";
-import { type ReplayContext, type ReplaySettings, settingsOf } from "./replay-context.ts";
+import { type ReplayContext, type ReplaySettings, settingsOf, shareOf } from "./replay-context.ts";
 import { forgetReport, keepReport } from "./report-store.ts";
 import { transit, TransitionRefusedError, type TransitionScope } from "./transitions.ts";
 import { Verification, VerificationFailedError, type VerificationReport } from "./verification.ts";
@@ -221,10 +221,8 @@ class Build {
 
   /** `together` are so many in one pass, which share what memory there is. */
   constructor(scope: BuildScope, options: BuildOptions, together: number) {
-    const settings = settingsOf(scope.context);
-    const { rowsInMemory } = settings;
     this.scope = scope;
-    this.settings = { ...settings, rowsInMemory: Math.max(1, Math.floor(rowsInMemory / together)) };
+    this.settings = shareOf(settingsOf(scope.context), together);
     this.#options = options;
     this.verification = new Verification(scope.context.eventStore, scope.projection, scope.generation, together);
   }

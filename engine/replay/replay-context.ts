@@ -32,11 +32,12 @@ export interface ReplaySettings {
   readonly waitForGuardsMs: number;
   /** Events folded in one go. */
   readonly eventsAtOnce: number;
-  /** Events between two checkpoints: what a crash loses at most. */
+  /** Events, and milliseconds, between two checkpoints, whichever come first: what a crash loses at most. */
   readonly eventsPerCheckpoint: number;
-  /** Rows that are kept in memory. */
+  readonly checkpointEveryMs: number;
+  /** Rows that are kept in memory, of all generations in a pass together. */
   readonly rowsInMemory: number;
-  /** Changed rows that wait for further changes before they are written; the least recently changed goes first. */
+  /** Changed rows, of all too, that wait for further changes before they are written; the least recently changed goes first. */
   readonly rowsHeldBack: number;
   /** Batches of 25 rows in flight. */
   readonly batchesAtOnce: number;
@@ -51,9 +52,11 @@ export const defaultReplaySettings: ReplaySettings = {
   readerCacheMs,
   waitForGuardsMs: 10_000,
   eventsAtOnce: 256,
-  eventsPerCheckpoint: 20_000,
+  // At a checkpoint nothing is read until all is written, and rows are written that change again.
+  eventsPerCheckpoint: 100_000,
+  checkpointEveryMs: 15_000,
   rowsInMemory: 8_000,
-  rowsHeldBack: 500,
+  rowsHeldBack: 2_000,
   // More were no quicker by much, and took more from live delivery.
   batchesAtOnce: 2,
   eventsLeftAtJoin: 500,
@@ -61,4 +64,14 @@ export const defaultReplaySettings: ReplaySettings = {
 
 export function settingsOf({ settings }: Pick<ReplayContext, "settings">): ReplaySettings {
   return { ...defaultReplaySettings, ...settings };
+}
+
+/** Of so many generations in one pass, the settings of each: they share the rows in memory. */
+export function shareOf(settings: ReplaySettings, together: number): ReplaySettings {
+  const { rowsInMemory, rowsHeldBack } = settings;
+  return {
+    ...settings,
+    rowsInMemory: Math.max(1, Math.floor(rowsInMemory / together)),
+    rowsHeldBack: Math.floor(rowsHeldBack / together),
+  };
 }

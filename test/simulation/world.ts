@@ -42,6 +42,7 @@ export const replaySettings: ReplaySettings = {
   waitForGuardsMs: 2_000,
   eventsAtOnce: 6,
   eventsPerCheckpoint: 10,
+  checkpointEveryMs: 60_000,
   rowsInMemory: 3,
   rowsHeldBack: 2,
   batchesAtOnce: 2,

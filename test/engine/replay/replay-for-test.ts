@@ -52,6 +52,7 @@ export const quick: ReplaySettings = {
   waitForGuardsMs: 20,
   eventsAtOnce: 4,
   eventsPerCheckpoint: 8,
+  checkpointEveryMs: 60_000,
   rowsInMemory: 6,
   rowsHeldBack: 2,
   batchesAtOnce: 2,
