@@ -275,6 +275,21 @@ describe.each(kinds)("a view of $kind", (kind) => {
       await view.expectExact();
     });
 
+    it.each([
+      ["events", { eventsPerCheckpoint: 8 }],
+      ["time", { eventsPerCheckpoint: 1_000, checkpointEveryMs: 0 }],
+    ])("keeps its place by %s: one that fails is gone on with from there", async (_, checkpoints) => {
+      const view = await startLiveView(kind, 12);
+      const context = { settings: { ...checkpoints, eventsAtOnce: 4 } };
+      const progress = (events: number): void => {
+        if (events >= 36) throw new Error("no such luck");
+      };
+      await expect(view.replay(context).run({ observer: { progress } })).rejects.toThrow("no such luck");
+      const report = await view.replay(context).run();
+      expect(report.built?.events).toBe(12 * 4 - 32);
+      await view.expectExact();
+    });
+
     it.each(["the shadow", "the live table"] as const)("is interrupted between two pages of %s", async (which) => {
       const view = await startLiveView(kind);
       const live = await view.generation("live");
