@@ -26,8 +26,13 @@ interface Running {
   readonly kill: () => void;
 }
 
-function begin(command: readonly string[], cwd = repository): Running {
-  const child = spawn(command[0] ?? "", command.slice(1), { cwd, stdio: ["ignore", "pipe", "pipe"] });
+function begin(
+  command: readonly string[],
+  cwd = repository,
+  environment: Readonly<Record<string, string>> = {},
+): Running {
+  const env = { ...process.env, ...environment };
+  const child = spawn(command[0] ?? "", command.slice(1), { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   const output = collect(child);
   return {
     pid: child.pid ?? 0,
@@ -154,7 +159,12 @@ export class StartedSystem {
   }
 
   beginTidemark(...words: readonly string[]): Running {
-    return begin([process.execPath, tidemark, ...words, "--data", this.dataDirectory]);
+    return this.beginWith({}, ...words);
+  }
+
+  /** With these variables beside the test's own. */
+  beginWith(environment: Readonly<Record<string, string>>, ...words: readonly string[]): Running {
+    return begin([process.execPath, tidemark, ...words, "--data", this.dataDirectory], repository, environment);
   }
 
   async get(path: string): Promise<{ status: number; headers: Headers; body: unknown }> {
