@@ -15,7 +15,7 @@ export interface PreparedView {
   readonly outcome: "prepared" | "present" | "unfinished";
 }
 
-const pollMs = 500;
+const pollMs = 3_000;
 
 /**
  * Sees to it that views can be read and written by this deployment: builds the first generations of those of which none is
