@@ -11,9 +11,11 @@ const style = `
   h1 { font-size: 1.5rem; margin-bottom: 0.25rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
   .verdict { border-left: 0.4rem solid var(--good); padding: 0.6rem 1rem; font-weight: 600; }
   .verdict.bad { border-color: var(--bad); }
-  table { border-collapse: collapse; width: 100%; } td, th { border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
-  th { text-align: left; font-weight: 600; vertical-align: top; white-space: nowrap; } td { vertical-align: top; }
-  .number { text-align: right; font-variant-numeric: tabular-nums; } code { overflow-wrap: anywhere; font-size: 0.85em; }
+  table { border-collapse: collapse; } td, th { border-bottom: 1px solid var(--line); padding: 0.35rem 0.6rem; }
+  th { text-align: left; font-weight: 600; } td, th { vertical-align: top; } td { overflow-wrap: anywhere; }
+  .facts th { min-width: 7rem; width: min(17rem, 40vw); } .facts td { font-variant-numeric: tabular-nums; }
+  .wide { overflow-x: auto; margin-top: 1.5rem; } .wide td { min-width: 8rem; } code { font-size: 0.85em; }
+  ul { padding-left: 1.2rem; } li { overflow-wrap: anywhere; }
   .changed { font-weight: 700; } footer { margin-top: 2.5rem; opacity: 0.7; font-size: 0.85rem; }
 `;
 
@@ -92,7 +94,7 @@ function comparison(compared: ReportedComparison): string {
   const listed =
     differences.length === 0
       ? ""
-      : `<table><thead><tr><th>Row</th><th>Why</th><th>Rebuilt</th><th>Live</th></tr></thead><tbody>\n${rows}\n</tbody></table>`;
+      : `<div class="wide"><table><thead><tr><th scope="col">Row</th><th scope="col">Why</th><th scope="col">Rebuilt</th><th scope="col">Live</th></tr></thead><tbody>\n${rows}\n</tbody></table></div>`;
   return `<h2>Beside the live view</h2>
 <p>${escaped(`Generation ${generation}, version ${version}.`)}</p>
 ${table(counts)}
@@ -130,11 +132,10 @@ function side(attributes: ReportedDifference["expected"], other: ReportedDiffere
 
 function table(facts: readonly Fact[]): string {
   const rows = facts.map(([name, value]) => {
-    const isNumber = typeof value === "number";
-    const shown = isNumber ? value.toLocaleString("en") : value;
-    return `<tr><th>${escaped(name)}</th><td${isNumber ? ' class="number"' : ""}>${escaped(shown)}</td></tr>`;
+    const shown = typeof value === "number" ? value.toLocaleString("en") : value;
+    return `<tr><th scope="row">${escaped(name)}</th><td>${escaped(shown)}</td></tr>`;
   });
-  return `<table><tbody>\n${rows.join("\n")}\n</tbody></table>`;
+  return `<table class="facts"><tbody>\n${rows.join("\n")}\n</tbody></table>`;
 }
 
 function list(lines: readonly string[]): string {
