@@ -3,12 +3,8 @@
  * the runbook; every step may be repeated, so a replay that was cut off is taken up by starting it again, by whoever does.
  * Until the swap the live generation is not touched, and a replay that cannot succeed leaves nothing behind.
  */
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeDifference } from "../consistency/difference.ts";
-import { GenerationCheck } from "../consistency/generation-check.ts";
-import { EventStoreError } from "../event-store/errors.ts";
-import { comparePositions, formatPosition, type Position, startOfAll } from "../event-store/position.ts";
+import { comparePositions, formatPosition, type Position } from "../event-store/position.ts";
 import { withDecisions } from "../quarantine/decisions.ts";
 import { viewTarget } from "../quarantine/quarantine-record.ts";
 import {
@@ -33,16 +29,17 @@ import {
   ReplayLostError,
   ReplayNameError,
   ReplayPausedError,
-  ReplayPositionError,
   ReplayUnfinishedError,
 } from "./errors.ts";
+import { checkIsAsAsked, checkPosition, endOf, newest, newGeneration, type ReplayedView } from "./new-generation.ts";
 import { type Preview, type PreviewOptions, previewReplay } from "./preview.ts";
 import { type ReplayContext, type ReplaySettings, settingsOf } from "./replay-context.ts";
 import { removeGeneration } from "./remove-generation.ts";
 import type { GenerationReport } from "./report.ts";
-import { putReport, readReport } from "./report-store.ts";
+import { readReport } from "./report-store.ts";
 import { transit, type TransitionName, type TransitionRecord, TransitionRefusedError } from "./transitions.ts";
-import { Verification, VerificationFailedError } from "./verification.ts";
+import { VerificationFailedError } from "./verification.ts";
+import { verifyAgain } from "./verify-again.ts";
 
 export type ReplayStep =
   "declare" | "back-fill" | "verify" | "compare" | "join" | "freeze" | "close-seam" | "swap" | "retire";
@@ -174,7 +171,7 @@ export class Replay {
   /** What {@link Replay.start} would do; nothing is made. Throws the errors of the event store and of DynamoDB. */
   async preview(options: PreviewOptions = {}): Promise<Preview> {
     for (const position of [options.from, options.until]) {
-      if (position !== undefined) await this.#checkPosition(position);
+      if (position !== undefined) await checkPosition(this.#context.eventStore, position);
     }
     const projection = withDecisions(
       newest(this.#versions),
@@ -208,7 +205,14 @@ export class Replay {
     if (generation.role === "building") {
       const [started] = await Replay.startTogether([this], options, "report");
       if (started !== undefined && "error" in started) throw started.error;
-    } else await this.#verifyAgain(generation, options);
+    } else {
+      options.observer?.step?.("verify", generation);
+      const projection = await this.#decidedProjectionOf(generation);
+      const throwIfInterrupted = (): void => this.#throwIfInterrupted(options.signal);
+      const verified = { context: this.#context, projection, generation };
+      const { wrong } = await verifyAgain(verified, { throwIfInterrupted, onEvents: options.observer?.progress });
+      if (wrong !== undefined) await this.#transit(generation.id, "block", { blocked: wrong });
+    }
     const report = await readReport(this.#context, this.#projectionName, generation.id);
     if (report !== undefined) return report;
     throw new ReplayLostError(`generation ${generation.id} of ${this.view} was aborted by somebody else`);
@@ -378,49 +382,6 @@ export class Replay {
     return report;
   }
 
-  /** Of one that projectors write, by the consistency check; of a frozen one, which nobody writes, as it was verified before. */
-  async #verifyAgain(generation: Generation, { observer, signal }: ReplayOptions): Promise<void> {
-    const { eventStore, dynamodb } = this.#context;
-    observer?.step?.("verify", generation);
-    const projection = await this.#decidedProjectionOf(generation);
-    const { until } = generation;
-    if (until !== undefined) {
-      using verification = new Verification(eventStore, projection, generation);
-      await verification.foldTo(until, (events, at) => {
-        this.#throwIfInterrupted(signal);
-        observer?.progress?.(events, at, until);
-      });
-      const counts = await verification.compareAll(dynamodb, generation.table, () => this.#throwIfInterrupted(signal));
-      await this.#keepCheck(generation, { outcome: "agrees", ...counts, differences: 0, undecided: 0, lines: [] });
-      return;
-    }
-    const found = await GenerationCheck.run(this.#context, projection, generation, {
-      waitForGuardsMs: this.#settings.waitForGuardsMs,
-      onEvents: (events, at, tail) => {
-        this.#throwIfInterrupted(signal);
-        observer?.progress?.(events, at, tail);
-      },
-    });
-    const { rows, guards, differenceCount: differences, undecidedCount: undecided } = found;
-    const outcome = differences > 0 ? "differs" : undecided > 0 ? "undecided" : "agrees";
-    const lines = found.differences.map(describeDifference);
-    await this.#keepCheck(generation, { outcome, rows, guards, differences, undecided, lines });
-    // What has not arrived yet, or waits, is missing for a while; everything else is wrong for good.
-    if (found.differences.some(({ kind }) => kind !== "guard-behind" && kind !== "quarantined")) {
-      const blocked = `verified again, it differs from its events in ${differences} places`;
-      await this.#transit(generation.id, "block", { blocked });
-    }
-  }
-
-  async #keepCheck({ id }: Generation, checked: Omit<NonNullable<GenerationReport["checked"]>, "at">): Promise<void> {
-    const report = await readReport(this.#context, this.#projectionName, id);
-    if (report === undefined) return;
-    const { outcome, rows, guards, differences, undecided, lines } = checked;
-    const at = new Date().toISOString();
-    const kept = { ...report, checked: { at, outcome, rows, guards, differences, undecided, lines } };
-    await putReport(this.#context, this.#projectionName, kept);
-  }
-
   /** Lets a paused generation be written again, if it may be. */
   async #resumeWriting(
     { id, paused, pausedBy, ...generation }: Generation,
@@ -434,6 +395,7 @@ export class Replay {
   /** Finds the unfinished generation or declares one, and makes its table. */
   async #declare({ observer, ...wishes }: ReplayOptions): Promise<Generation> {
     const { from, until } = wishes;
+    const { eventStore, tablePrefix } = this.#context;
     for (;;) {
       const entry = await this.#entry();
       const unfinished = unfinishedOf(entry);
@@ -449,9 +411,11 @@ export class Replay {
       this.#checkMayGoOn(entry, unfinished);
       const isNew = unfinished === undefined;
       for (const position of isNew ? [from, until] : [])
-        if (position !== undefined) await this.#checkPosition(position);
-      const generation = unfinished ?? this.#newGeneration(wishes, await this.#endOf(until));
-      this.#checkIsAsAsked(generation, wishes);
+        if (position !== undefined) await checkPosition(eventStore, position);
+      const generation =
+        unfinished ??
+        newGeneration(tablePrefix, this.#replayed, wishes, await endOf(eventStore, this.#replayed, until));
+      checkIsAsAsked(this.#replayed, generation, wishes);
       observer?.step?.("declare", generation);
       try {
         if (unfinished === undefined) {
@@ -481,42 +445,6 @@ export class Replay {
     }
   }
 
-  /** A view under a name of its own ends where its maker says, or now. */
-  async #endOf(until: Position | undefined): Promise<Position | undefined> {
-    if (this.view === this.#projectionName) {
-      if (until === undefined) return undefined;
-      throw new ReplayNameError(
-        `a view that ends at ${formatPosition(until)} stands beside the live one: give it a name`,
-      );
-    }
-    return until ?? (await this.#context.eventStore.tail());
-  }
-
-  #newGeneration({ from = startOfAll, rate, autoSwap, soakHours }: ReplayWishes, until?: Position): Generation {
-    const { version, fingerprints } = newest(this.#versions);
-    if (until !== undefined && comparePositions(from, until) > 0) {
-      const between = `${formatPosition(from)} and ${formatPosition(until)}`;
-      throw new ReplayPositionError(`there is nothing between ${between}: the end lies before the start`);
-    }
-    const now = new Date();
-    // Its time for a person to tell it by, and chance: no name is ever used twice.
-    const id = `${now.toISOString().replaceAll(/[-:]/g, "").slice(0, 15)}-${randomUUID().slice(0, 8)}`;
-    const table = `${this.#context.tablePrefix}${this.view.replace("@", "-as-")}-v${version}-${id}`;
-    return {
-      id,
-      table,
-      version,
-      ...(fingerprints === undefined ? {} : { fingerprint: fingerprints[0] }),
-      role: "building",
-      from,
-      ...(until === undefined ? {} : { until }),
-      ...(rate === undefined ? {} : { rate }),
-      ...(autoSwap === undefined ? {} : { autoSwap }),
-      ...(soakHours === undefined ? {} : { soakHours }),
-      declaredAt: now.toISOString(),
-    };
-  }
-
   /** An unfinished generation that can never become live: it is put away, and the replay begins again. */
   #cannotGoOn(generation: Generation): boolean {
     return generation.blocked !== undefined || !isDeployed(generation, this.#versions);
@@ -541,30 +469,6 @@ export class Replay {
     this.#checkIsNotPaused(generation);
     if (generation.role !== "joined" || generation.behind !== true) return;
     throw new ReplayPausedError(`the replay of ${this.view} was paused and lacks what came meanwhile: resume it`);
-  }
-
-  #checkIsAsAsked(generation: Generation, { from, until }: ReplayWishes): void {
-    const { version } = newest(this.#versions);
-    const isOther = (asked: Position | undefined, begun: Position | undefined): boolean =>
-      asked !== undefined && (begun === undefined || comparePositions(begun, asked) !== 0);
-    const begun = `a replay of ${this.view} to version ${generation.version} from ${formatPosition(generation.from)}`;
-    if (generation.version !== version || isOther(from, generation.from) || isOther(until, generation.until)) {
-      throw new ReplayUnfinishedError(`${begun} is unfinished: abort it, or run it as it was begun`);
-    }
-  }
-
-  async #checkPosition(from: Position): Promise<void> {
-    if (comparePositions(from, startOfAll) === 0) return;
-    const text = formatPosition(from);
-    try {
-      for await (const { position } of this.#context.eventStore.readAll(from, from)) {
-        if (comparePositions(position, from) === 0) return;
-      }
-    } catch (error) {
-      // What the store says of a position where no record starts.
-      if (!(error instanceof EventStoreError)) throw error;
-    }
-    throw new ReplayPositionError(`there is no event at position ${text}: give that of an event`);
   }
 
   /** The tail is taken after the join: what a projector acknowledged that did not know the generation lies before it. */
@@ -725,6 +629,10 @@ export class Replay {
     return withDecisions(projection, await this.#context.quarantine.decisions(this.#projectionName));
   }
 
+  get #replayed(): ReplayedView {
+    return { view: this.view, versions: this.#versions };
+  }
+
   #entry(): Promise<CatalogEntry> {
     return this.#context.catalog.read(this.view);
   }
@@ -767,8 +675,4 @@ function reportOrThrow([started]: readonly Started[]): ReplayReport {
 
 function unfinishedOf({ generations }: CatalogEntry): Generation | undefined {
   return generations.find(({ role }) => role === "building" || role === "joined");
-}
-
-function newest(versions: readonly [Projection, ...Projection[]]): Projection {
-  return versions.reduce((latest, candidate) => (candidate.version > latest.version ? candidate : latest));
 }
