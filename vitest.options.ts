@@ -9,8 +9,8 @@ const report = process.env["TIDEMARK_TEST_REPORT"];
 
 export const options = {
   globalSetup: ["test/servers/dynamodb-for-all-tests.ts"],
-  // Tests wait for servers more than they compute; on two cores three files at once keep both busy.
-  maxWorkers: 3,
+  // Tests wait for servers more than they compute; on two cores four files at once keep both busy.
+  maxWorkers: 4,
   testTimeout: 120_000,
   hookTimeout: 120_000,
   // What is waited for comes when it comes: machines are slow at times, and no test is about how slow.
