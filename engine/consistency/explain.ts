@@ -2,6 +2,7 @@
  * Why a row is what it is: the events that touched it, in the order of the log, each with what it changed, up to any position.
  * It folds by the plain code of the checks, so that it explains what should be there and not what some writer did.
  */
+import { messageOf } from "../errors/message-of.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions, isAfter, type Position } from "../event-store/position.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
@@ -155,7 +156,7 @@ class MatchingRows {
 
   #cannotRead({ stream, revision }: StoredEvent, error: unknown): void {
     if (this.#unreadable.has(stream)) return;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#unreadable.set(stream, { stream, revision, message });
   }
 

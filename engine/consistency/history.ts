@@ -3,6 +3,7 @@
  * those events that its guards have let in. Contributions below the guards found at the start are added up, since guards
  * only rise; what comes after is kept event by event. All of it lies on disk, so memory does not grow with the view.
  */
+import { messageOf } from "../errors/message-of.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { comparePositions, type Position } from "../event-store/position.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
@@ -337,8 +338,4 @@ export class History {
       }
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

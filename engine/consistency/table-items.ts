@@ -1,6 +1,7 @@
 /** Reads of a generation's table in bulk, all of them consistent: an eventually consistent one would show damage that is none. */
 import { BatchGetItemCommand, type DynamoDBClient, ScanCommand, type ScanCommandInput } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf } from "../errors/message-of.ts";
 import { translated, ViewsUnavailableError } from "../views/dynamodb.ts";
 import { attributesOfItem, guardOfItem, type Item, type ItemKey } from "../views/item.ts";
 import type { RowAttributes } from "../views/projection.ts";
@@ -28,7 +29,7 @@ export function foundAttributes(item: Item | undefined): RowAttributes {
   try {
     return attributesOfItem(item);
   } catch (error) {
-    return { unreadable: error instanceof Error ? error.message : String(error) };
+    return { unreadable: messageOf(error) };
   }
 }
 

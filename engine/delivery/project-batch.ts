@@ -7,6 +7,7 @@
  */
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf } from "../errors/message-of.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import { type AttemptOutcome, failedInView, type GiveUpContext } from "../quarantine/give-up.ts";
@@ -238,7 +239,7 @@ class Round {
   async #block({ id }: Generation, error: unknown): Promise<void> {
     const { catalog, log } = this.#context;
     const { projection: view } = this.#entry;
-    const blocked = error instanceof Error ? error.message : String(error);
+    const blocked = messageOf(error);
     log.error({ view, generation: id, err: error }, "generation blocked: it can no longer become live");
     const scope = { catalog, view, versions: this.#versions, by: "projector" };
     await transit(scope, id, "block", { blocked: blocked.slice(0, 1_000) });

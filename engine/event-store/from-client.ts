@@ -10,6 +10,7 @@ import {
   TimeoutError,
   UnavailableError,
 } from "@eventstore/db-client";
+import { messageOf } from "../errors/message-of.ts";
 import {
   AppendTooLargeError,
   EventStoreError,
@@ -73,7 +74,7 @@ export function fromClientError(error: unknown, what: string): Error {
   if (error instanceof AccessDeniedError) {
     return new EventStoreError(`${what} failed: access denied; check the connection string's user`, cause);
   }
-  return new EventStoreError(`${what} failed: ${error instanceof Error ? error.message : String(error)}`, cause);
+  return new EventStoreError(`${what} failed: ${messageOf(error)}`, cause);
 }
 
 const cancelled = 1;

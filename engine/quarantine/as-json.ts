@@ -1,4 +1,5 @@
 /** What is quarantined as JSON, which holds no 64-bit numbers: revisions and positions are text. */
+import { messageOf } from "../errors/message-of.ts";
 import { formatPosition } from "../event-store/position.ts";
 import type { StoredEvent } from "../event-store/stored-event.ts";
 import type { Decision } from "./decisions.ts";
@@ -56,8 +57,4 @@ export function redrivenToJson({ record, outcome }: Redriven): object {
     default:
       return { ...where, ...outcome };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

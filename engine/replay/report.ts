@@ -89,7 +89,7 @@ export interface ReportOrigin {
 
 export function reportOf({ view, generation, at, by }: ReportOrigin, built: BuildReport): GenerationReport {
   const { id, version, fingerprint, from, until } = generation;
-  const { comparison, comparedWith, verification } = built;
+  const { verification } = built;
   return {
     view,
     generation: id,
@@ -105,10 +105,17 @@ export function reportOf({ view, generation, at, by }: ReportOrigin, built: Buil
     verifiedTo: formatPosition(built.verifiedTo),
     ...verification,
     seconds: built.seconds,
-    ...(comparison === undefined || comparedWith === undefined
-      ? {}
-      : { comparedWithLive: reportedComparison(comparison, comparedWith) }),
+    ...comparisonOf(built),
   };
+}
+
+/** Of a generation that was compared with a live one. */
+export function comparisonOf({
+  comparison,
+  comparedWith,
+}: Pick<BuildReport, "comparison" | "comparedWith">): Pick<GenerationReport, "comparedWithLive"> {
+  if (comparison === undefined || comparedWith === undefined) return {};
+  return { comparedWithLive: reportedComparison(comparison, comparedWith) };
 }
 
 export function reportedComparison(comparison: LiveComparison, { id, version }: Generation): ReportedComparison {

@@ -1,6 +1,7 @@
 /** How commands fail and speak: one line that says what to do, or JSON; and an exit code that scripts can rely on. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { constants } from "node:os";
+import { messageOf } from "../../engine/errors/message-of.ts";
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 
@@ -49,7 +50,7 @@ export async function reportingErrors(json: boolean | undefined, action: () => P
 
 /** An error as JSON documents tell it. */
 export function errorDocument(error: unknown): { readonly code: string; readonly message: string } {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "FAILED";
   return { code, message };
 }

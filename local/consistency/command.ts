@@ -1,6 +1,7 @@
 /** `tidemark check`: every row and guard of the running system's views against the events. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { randomUUID } from "node:crypto";
+import { messageOf } from "../../engine/errors/message-of.ts";
 import type { CheckContext } from "../../engine/consistency/check.ts";
 import { checkViews, type ViewOutcome, type ViewToCheck } from "../../engine/consistency/check-views.ts";
 import { describeDifference, rowText, toJson } from "../../engine/consistency/difference.ts";
@@ -212,8 +213,4 @@ function asJson(outcome: Checked): object {
   }
   const { view, ...report } = outcome.report;
   return { view, outcome: outcome.outcome, ...repaired, ...report, differences: report.differences.map(toJson) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

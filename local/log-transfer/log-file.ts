@@ -1,5 +1,6 @@
 /** Reads a file of exported events, from its start or from a line that an earlier run got to. */
 import type { FileHandle } from "node:fs/promises";
+import { messageOf } from "../../engine/errors/message-of.ts";
 import { header, headerSchema, parseLine, type LogRecord } from "./log-line.ts";
 import { TransferError } from "./transfer-error.ts";
 
@@ -73,7 +74,7 @@ const parsed = (line: string, file: string, offset: number): LogRecord => {
   try {
     return parseLine(line);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new TransferError("LINE_INVALID", `the line of ${file} at byte ${offset} is no event: ${reason}`, error);
   }
 };

@@ -2,6 +2,7 @@
  * Replays that somebody looks on at: their steps and waits on stderr, and the result on stdout as soon as readers have it, so
  * that nobody waits for the removal of what was live long ago.
  */
+import { messageOf } from "../../engine/errors/message-of.ts";
 import type { Position } from "../../engine/event-store/position.ts";
 import { ReplayInterruptedError, ReplayPausedError } from "../../engine/replay/errors.ts";
 import type { Preview } from "../../engine/replay/preview.ts";
@@ -68,7 +69,7 @@ export async function runInForeground(machines: readonly Replay[], options: Fore
   if (file !== undefined) await writeReportOf(machines, file);
   if (errors.length === 0) return outcomes.length > 0;
   if (machines.length === 1) throw errors[0];
-  const lines = errors.map((error) => (error instanceof Error ? error.message : String(error)));
+  const lines = errors.map((error) => messageOf(error));
   throw new CommandError("REPLAYS_FAILED", lines.join("; "), 1, errors[0]);
 }
 
@@ -134,7 +135,7 @@ function failure(view: string, error: unknown): object {
 
 function explained(error: unknown, view: string, isLive: boolean): unknown {
   if (isLive) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     const message = `${view} is live as reported, but what soaked before could not be removed: ${why}; the next replay removes it`;
     return new CommandError("RETIREMENT_FAILED", message, 1, error);
   }

@@ -2,6 +2,7 @@
  * How delivery does in a running system: how far each view and process is behind the log, which the stores tell, and what the
  * subscriber is doing about it, which it tells itself if it answers.
  */
+import { messageOf } from "../../engine/errors/message-of.ts";
 import { type LagBound, type LagReport, lagSeconds, measureLag } from "../../engine/delivery/lag.ts";
 import { triggers } from "../../functions/subscriptions.ts";
 import type { RunningSystem } from "./running-system.ts";
@@ -60,8 +61,4 @@ function deliveryOf(
     ...(quarantined === undefined ? {} : { quarantined }),
     ...(status === undefined ? {} : { subscriber: status }),
   };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 /** `tidemark start`: everything on one machine, until it is told to stop. */
 import type { Command } from "commander";
 import { resolve } from "node:path";
+import { messageOf } from "../../engine/errors/message-of.ts";
 import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
 import {
   CommandError,
@@ -73,7 +74,7 @@ async function start(options: StartOptions): Promise<void> {
     changed: () => {
       if (!announced) return;
       file.write(describe(dataDirectory, ports, supervisor)).catch((error: unknown) => {
-        console.error(`status may be out of date: ${error instanceof Error ? error.message : String(error)}`);
+        console.error(`status may be out of date: ${messageOf(error)}`);
       });
     },
     failed: (why) => end.now(new CommandError("PROCESS_KEEPS_FAILING", why)),

@@ -3,6 +3,7 @@
  * on, with the reason; and how far views and processes are behind the log.
  */
 import type { Command } from "commander";
+import { messageOf } from "../../engine/errors/message-of.ts";
 import { command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
 import { watch } from "../cli/watch.ts";
 import { describeStalled } from "../order-to-cash/command.ts";
@@ -91,7 +92,7 @@ async function stalledOrders(system: RunningSystem): Promise<StalledOrders> {
   try {
     return { stalled: await stalledProcesses(system) };
   } catch (error) {
-    return { unknown: error instanceof Error ? error.message : String(error) };
+    return { unknown: messageOf(error) };
   }
 }
 

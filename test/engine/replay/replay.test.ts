@@ -859,22 +859,15 @@ describe("the report of a replay", () => {
       verifiedTo: formatPosition(await view.eventStore.tail()),
       verified: { rows: 5, guards: 4, scavengedStreams: 0 },
       comparedWithLive: {
+        generation: report.former?.id,
+        version: 1,
         same: 5,
         damaged: 1,
         behind: 0,
         changed: 0,
         otherOffset: 0,
         undecided: 0,
-        differences: [
-          {
-            explanation: "damage-in-live",
-            difference: {
-              kind: "row-unexpected",
-              key: { partition: "totals", sort: "odd" },
-              actual: { sum: 1 },
-            },
-          },
-        ],
+        differences: [{ explanation: "damage-in-live", row: "totals / odd", found: { sum: 1 } }],
       },
       seamEvents: 0,
     });
