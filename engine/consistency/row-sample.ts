@@ -11,9 +11,8 @@ import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import { translated } from "../views/dynamodb.ts";
 import { type Item, type ItemKey, rowItemKey, streamOfGuardItem } from "../views/item.ts";
-import { type Projection, readsStream } from "../views/projection.ts";
+import { prefixesOf, type Projection, readsStream } from "../views/projection.ts";
 import { changesOf } from "../views/stream-write.ts";
-import { roundsOfAll } from "../event-store/rounds-of-all.ts";
 import type { RowScope } from "./row-scope.ts";
 import { itemText, keyOfItem, scanItems } from "./table-items.ts";
 
@@ -123,7 +122,8 @@ async function offerAll(
   until: Position,
 ): Promise<readonly ItemKey[]> {
   const taken = new Map<string, ItemKey>();
-  for await (const round of roundsOfAll(eventStore, undefined, until, eventsAtOnce)) {
+  const range = { after: undefined, until, size: eventsAtOnce };
+  for await (const round of eventStore.roundsOf(prefixesOf([projection]), range)) {
     for (const event of round) {
       if (isTombstone(event) || !readsStream(projection, event.stream)) continue;
       if (comparePositions(event.position, generation.from) < 0) continue;

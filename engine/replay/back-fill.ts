@@ -11,7 +11,7 @@ import { comparePositions, isAfter, type Position, startOfAll } from "../event-s
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import type { Generation } from "../views/catalog.ts";
 import { type ItemKey, rowItemKey } from "../views/item.ts";
-import { categoriesOf, type Projection, readsStream } from "../views/projection.ts";
+import { prefixesOf, type Projection, readsStream } from "../views/projection.ts";
 import type { RowChange } from "../views/row-write.ts";
 import { guardKeyOf } from "../views/stream-keys.ts";
 import { changesOf } from "../views/stream-write.ts";
@@ -145,7 +145,8 @@ export async function backFillTogether<Part extends BackFill>(
   let events = 0;
   let atCheckpoint = { events, ms: performance.now() };
   let last = earliestCheckpoint(parts);
-  const prefixes = prefixesOf(parts);
+  const [{ projection }, ...others] = parts;
+  const prefixes = prefixesOf([projection, ...others.map((part) => part.projection)]);
   const { eventsAtOnce: size, eventsPerCheckpoint, checkpointEveryMs } = settings;
   const isDue = (): boolean =>
     events - atCheckpoint.events >= eventsPerCheckpoint || performance.now() - atCheckpoint.ms >= checkpointEveryMs;
@@ -184,13 +185,6 @@ function earliestCheckpoint(parts: readonly BackFill[]): Position | undefined {
   return checkpoints.reduce((earliest, checkpoint) =>
     earliest === undefined || (checkpoint !== undefined && isAfter(checkpoint, earliest)) ? earliest : checkpoint,
   );
-}
-
-function prefixesOf([first, ...others]: readonly [BackFill, ...BackFill[]]): [string, ...string[]] {
-  const [category, ...more] = categoriesOf(first.projection);
-  const categories = new Set([...more, ...others.flatMap(({ projection }) => categoriesOf(projection))]);
-  categories.delete(category);
-  return [`${category}-`, ...[...categories].map((name) => `${name}-`)];
 }
 
 function foldedBy(

@@ -216,6 +216,14 @@ export function categoriesOf(projection: Projection): readonly [string, ...strin
   return projection.rows === "shared" ? projection.categories : [projection.category];
 }
 
+/** What the names of the streams that any of the projections reads begin with. */
+export function prefixesOf([first, ...others]: readonly [Projection, ...Projection[]]): [string, ...string[]] {
+  const [category, ...more] = categoriesOf(first);
+  const categories = new Set([...more, ...others.flatMap(categoriesOf)]);
+  categories.delete(category);
+  return [`${category}-`, ...[...categories].map((name) => `${name}-`)];
+}
+
 /** Whether a stream is of a category that the projection reads. */
 export function readsStream(projection: Projection, stream: string): boolean {
   const end = stream.indexOf("-");

@@ -9,6 +9,7 @@ import { deleteGenerationTable } from "../../../engine/views/generation-table.ts
 import { keyOfRowItem, guardAttributes, guardItemKey, rowItemKey } from "../../../engine/views/item.ts";
 import type { RowKey } from "../../../engine/views/projection.ts";
 import { rejection } from "../../local/eventstoredb/event-store-for-test.ts";
+import { scavenged } from "./scavenged-log.ts";
 import { useStores } from "./stores-for-views.ts";
 import {
   closed,
@@ -370,16 +371,6 @@ describe.each(kinds)("a check of a view of rows that are %s", (kind) => {
     await expectDifferences(before);
   });
 });
-
-/** The log as a scavenge leaves it: some events are gone from it. */
-function scavenged(store: EventStore, isGone: (event: StoredEvent) => boolean): EventStore {
-  class Scavenged extends EventStore {
-    override async *readAll(...range: Parameters<EventStore["readAll"]>): AsyncGenerator<StoredEvent, void> {
-      for await (const event of super.readAll(...range)) if (!isGone(event)) yield event;
-    }
-  }
-  return new Scavenged(store.client);
-}
 
 describe("a check of a view whose log was scavenged", () => {
   const why = "it differs, but events that may have touched it were scavenged";

@@ -7,11 +7,12 @@ import type { Difference } from "../../../engine/consistency/difference.ts";
 import { explainRow } from "../../../engine/consistency/explain.ts";
 import { judgeRow } from "../../../engine/consistency/judge-row.ts";
 import { repair, repairLive, type Repair } from "../../../engine/consistency/repair.ts";
-import { EventStore } from "../../../engine/event-store/event-store.ts";
+import type { EventStore } from "../../../engine/event-store/event-store.ts";
 import type { StoredEvent } from "../../../engine/event-store/stored-event.ts";
 import { guardAttributes, guardItemKey, guardNames, rowItemKey } from "../../../engine/views/item.ts";
 import { applyEvents } from "../../../engine/views/live-writer.ts";
 import type { Projection } from "../../../engine/views/projection.ts";
+import { scavenged } from "./scavenged-log.ts";
 import { useStores } from "./stores-for-views.ts";
 import { moved, opened, purposeKey, unlisted, unreadable, type ViewUnderCheck, walletKey } from "./view-under-check.ts";
 
@@ -32,16 +33,6 @@ async function repairOf(
   };
   for await (const one of repair(scope, differences)) repairs.push(one);
   return repairs;
-}
-
-/** The log as a scavenge leaves it: some events are gone from it. */
-function scavenged(isGone: (event: StoredEvent) => boolean): EventStore {
-  class Scavenged extends EventStore {
-    override async *readAll(...range: Parameters<EventStore["readAll"]>): AsyncGenerator<StoredEvent, void> {
-      for await (const event of super.readAll(...range)) if (!isGone(event)) yield event;
-    }
-  }
-  return new Scavenged(stores.store.client);
 }
 
 /** The same view after a deploy whose schema refuses what was taken before. */
@@ -111,7 +102,7 @@ it("events are not applied twice where the guard is lost and a scavenge leaves t
   await view.append("w2", moved(10), moved(20));
   await view.deliver();
   const gone = (event: StoredEvent): boolean => event.stream === view.streamOf("w2") && event.revision === 0n;
-  const store = scavenged(gone);
+  const store = scavenged(stores.store, gone);
   await view.remove(view.guardKey("w1"));
   const report = await view.check({}, store);
   const before = await view.item(rowItemKey(purposeKey("food")));
@@ -133,7 +124,7 @@ it.each(["one-per-stream", "shared"] as const)(
     await view.damageRow(key, kind === "shared" ? "moves" : "owner", 99);
     const { differences } = await view.check();
     const gone = (event: StoredEvent): boolean => event.stream === view.streamOf("w1") && event.revision < 2n;
-    const repairs = await repairOf(view, differences, { eventStore: scavenged(gone) });
+    const repairs = await repairOf(view, differences, { eventStore: scavenged(stores.store, gone) });
     expect(repairs).toMatchObject([{ what: "left" }]);
   },
 );
@@ -144,7 +135,7 @@ it("what a check leaves undecided after a scavenge is not told as wrong", async 
   await view.append("w2", moved(10));
   await view.deliver();
   const gone = (event: StoredEvent): boolean => event.stream === view.streamOf("w1") && event.revision === 0n;
-  const store = scavenged(gone);
+  const store = scavenged(stores.store, gone);
   expect(await view.check({}, store)).toMatchObject({ differences: [], undecidedCount: 1 });
   const judged = await judgeRow(
     { dynamodb: view.dynamodb, eventStore: store, projection: view.projection, generation: await view.live() },
@@ -289,7 +280,10 @@ it("a stream whose name no key can hold puts no row in doubt, scavenged or not",
   await view.append(endless, moved(1), moved(2));
   await view.deliver((await view.events()).filter(({ stream }) => stream === view.streamOf("w1")));
   await view.damageRow(purposeKey("food"), "amount", 999);
-  const eventStore = scavenged(({ stream, revision }) => stream === view.streamOf(endless) && revision === 0n);
+  const eventStore = scavenged(
+    stores.store,
+    ({ stream, revision }) => stream === view.streamOf(endless) && revision === 0n,
+  );
   const { dynamodb, projection } = view;
   const judged = await judgeRow(
     { dynamodb, eventStore, projection, generation: await view.live() },

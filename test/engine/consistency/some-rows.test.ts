@@ -4,6 +4,7 @@ import { checkView } from "../../../engine/consistency/check.ts";
 import type { CheckReport, RowsAsked } from "../../../engine/consistency/generation-check.ts";
 import { repairLive } from "../../../engine/consistency/repair.ts";
 import { rowText } from "../../../engine/consistency/difference.ts";
+import { EventStore } from "../../../engine/event-store/event-store.ts";
 import { RowNotFoundError } from "../../../engine/consistency/row-name.ts";
 import { RowSample } from "../../../engine/consistency/row-sample.ts";
 import { itemText, keyOfItem } from "../../../engine/consistency/table-items.ts";
@@ -165,6 +166,34 @@ describe.each(kinds)("a sample of a view of rows that are %s", (kind) => {
     expect(items).toBeLessThan(100);
     expect(report.rows).toBeGreaterThanOrEqual(2);
   }, 60_000);
+
+  it.each<[what: string, only: RowsAsked]>([
+    ["of some rows", { sample: 4, seed: "s" }],
+    ["of one row", { row: kind === "shared" ? "purposes / p3" : "w3" }],
+  ])("%s is sent no events of other categories", async (_, only) => {
+    const view = await filled(kind);
+    await filled(kind, 100);
+    class Counted extends EventStore {
+      read = 0;
+      override async *readAll(...range: Parameters<EventStore["readAll"]>): ReturnType<EventStore["readAll"]> {
+        for await (const event of super.readAll(...range)) {
+          this.read += 1;
+          yield event;
+        }
+      }
+      override async *roundsOf(...range: Parameters<EventStore["roundsOf"]>): ReturnType<EventStore["roundsOf"]> {
+        for await (const round of super.roundsOf(...range)) {
+          this.read += round.length;
+          yield round;
+        }
+      }
+    }
+    const counted = new Counted(view.store.client);
+    expect(await view.check({ only }, counted)).toMatchObject({ differenceCount: 0, undecidedCount: 0 });
+    // Once for the sample and once for its rows, and here and there an event that stands where a read begins.
+    expect(counted.read).toBeGreaterThanOrEqual(3 * wallets);
+    expect(counted.read).toBeLessThan(2 * 3 * wallets + 20);
+  });
 
   it("of one row by its name finds what is wrong with that one, and nothing of others", async () => {
     const view = await filled(kind);
