@@ -19,7 +19,7 @@ export class StepDisplay {
         if (!stepsThatRead.has(step)) process.stderr.write(`${view}: ${step}\n`);
       },
       progress: (_events, at, target) => {
-        this.#progress ??= showProgress(`${this.#view}: ${this.#step ?? ""}, percent`, 100);
+        this.#progress ??= showProgress(`${this.#view}: ${this.#step ?? "preview"}, percent`, 100);
         this.#progress.update(percentOf(at, target));
       },
       waiting: (wait) => {
