@@ -7,17 +7,15 @@ import { type PreparedView, prepareViews } from "../engine/replay/prepare-views.
 import { versionsOf, viewNames } from "../projections/registry.ts";
 import { functionLogger } from "./function-logger.ts";
 import { replayContext } from "./replay-context.ts";
+import { timeIsNearlyUp } from "./time-limit.ts";
 
 const log = functionLogger("prepare");
-
-/** For a step to come to a safe place. */
-const reservedMs = 30_000;
 
 export const handler = async (
   _: unknown,
   context: Pick<Context, "getRemainingTimeInMillis">,
 ): Promise<{ readonly views: readonly PreparedView[] }> => {
-  const signal = AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reservedMs));
+  const signal = timeIsNearlyUp(context);
   const views = await prepareViews(await replayContext("prepare"), viewNames.map(versionsOf), {
     signal,
     observer: { step: (step, { id, table }) => log.info({ generation: id, table, step }, "replay step") },

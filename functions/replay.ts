@@ -21,6 +21,7 @@ import { describeReport } from "../engine/replay/run-report.ts";
 import { versionsOf, viewNames } from "../projections/registry.ts";
 import { functionLogger } from "./function-logger.ts";
 import { replayContext } from "./replay-context.ts";
+import { timeIsNearlyUp } from "./time-limit.ts";
 import { type Continuation, goOn } from "./replay-continuation.ts";
 
 const log = functionLogger("replay");
@@ -77,9 +78,6 @@ export class ReplayRequestError extends Error {
   override readonly name = "ReplayRequestError";
 }
 
-/** For a step to come to a safe place. */
-const reservedMs = 30_000;
-
 type Answer = Readonly<Record<string, unknown>>;
 
 export const handler = async (
@@ -87,7 +85,7 @@ export const handler = async (
   context: Pick<Context, "getRemainingTimeInMillis">,
 ): Promise<Answer | readonly Answer[]> => {
   const request = parsed(event);
-  const signal = AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reservedMs));
+  const signal = timeIsNearlyUp(context);
   if (request.action === "run" || request.action === "start") return start(request, signal);
   if (request.action === "continue") {
     const { since, ...wishes } = request;

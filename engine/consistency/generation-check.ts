@@ -334,7 +334,7 @@ export class GenerationCheck {
     return left;
   }
 
-  /** It would be waited for in vain, in each part. */
+  /** It would be waited for in vain. */
   async #refuseRetired(): Promise<void> {
     if ((await this.#options.isRetired?.()) === true)
       throw new GenerationRetiredError(`nobody writes ${this.#generation.table} any more`);

@@ -1,20 +1,19 @@
 /**
  * Collections on disk, so that memory does not grow with what is in them: what was used last is held in memory, the rest lies
- * in a file. SQLite makes it in the system's directory for temporary files and unlinks it at once, so that nothing of it is
- * left however the process ends; there is neither a journal nor a wait for the disk, since nobody reads it after that.
+ * in a temporary file.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { deserialize, serialize } from "node:v8";
+import { openTemporaryDatabase } from "./temporary-database.ts";
 
 /** What SQLite keeps of the file in memory. */
 const cacheKibibytes = 16_384;
 const entriesPerPage = 1_000;
 const defaultHeld = 1_000;
 
-/** One file with all collections of one piece of work. To be closed in the end, or held by `using`. */
+/** One file with all collections of one piece of work. To be closed in the end. */
 export class Spill {
-  // An empty name makes a temporary file.
-  readonly #database = new DatabaseSync("");
+  readonly #database = openTemporaryDatabase(cacheKibibytes);
   readonly #held: number;
   #collections = 0;
 
@@ -22,12 +21,7 @@ export class Spill {
   constructor(held = defaultHeld) {
     this.#held = held;
     // Never committed: nobody else reads it.
-    this.#database.exec(`
-      PRAGMA journal_mode = OFF;
-      PRAGMA synchronous = OFF;
-      PRAGMA cache_size = -${cacheKibibytes};
-      BEGIN;
-    `);
+    this.#database.exec("BEGIN");
   }
 
   map<Value>(): SpilledMap<Value> {
@@ -45,10 +39,6 @@ export class Spill {
   /** Removes the file. */
   close(): void {
     if (this.#database.isOpen) this.#database.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #name(): string {

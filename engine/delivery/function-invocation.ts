@@ -1,6 +1,7 @@
 /** One synchronous invocation by the Lambda Invoke API, with a deadline of ours, and what its answer says about the batch. */
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { z } from "zod";
+import { fromJson } from "../json/from-json.ts";
 import type { FailedAttempt } from "../quarantine/quarantine-record.ts";
 import { encodePayload } from "./event-record.ts";
 import {
@@ -152,14 +153,6 @@ function outcomeOfAnswer(
   const why = unknown === undefined ? "no list batchItemFailures" : `item ${unknown}, which was not sent`;
   const message = `function ${functionName} answered ${why}: ${answer.slice(0, 200)}`;
   return { outcome: "failed", error: new FunctionFailedError("FUNCTION_ANSWER_MALFORMED", message) };
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 const notReachedCodes: ReadonlySet<string> = new Set([

@@ -1,12 +1,9 @@
-/**
- * What the log says that the items of a table hold, kept on disk so that memory does not grow with the view. SQLite makes the
- * file in the system's directory for temporary files and unlinks it at once, so that nothing of it is left however the
- * process ends; there is neither a journal nor a wait for the disk, since nobody reads it after that.
- */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+/** What the log says that the items of a table hold, kept in a temporary file so that memory does not grow with the view. */
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { deserialize, serialize } from "node:v8";
 import type { PlainRow } from "../consistency/plain-row.ts";
 import { itemText } from "../consistency/table-items.ts";
+import { openTemporaryDatabase } from "../consistency/temporary-database.ts";
 import type { Guard } from "../views/guard.ts";
 import type { ItemKey } from "../views/item.ts";
 import type { RowValue } from "../views/projection.ts";
@@ -34,10 +31,7 @@ const cacheKibibytes = 32_768;
 const keysPerPage = 1_000;
 
 /** The partial index costs the first fold nothing, in which everything moves. */
-const schema = (cache: number) => `
-  PRAGMA journal_mode = OFF;
-  PRAGMA synchronous = OFF;
-  PRAGMA cache_size = -${cache};
+const schema = `
   CREATE TABLE items (
     pk TEXT NOT NULL,
     sk TEXT NOT NULL,
@@ -69,8 +63,7 @@ type Columns = readonly [
 ];
 
 export class ExpectedItems {
-  // An empty name makes a temporary file.
-  readonly #database = new DatabaseSync("");
+  readonly #database: DatabaseSync;
   readonly #find: StatementSync;
   readonly #meet: StatementSync;
   readonly #put: StatementSync;
@@ -79,7 +72,8 @@ export class ExpectedItems {
 
   /** `together`: so many are used at once, and share the memory. */
   constructor(together = 1) {
-    this.#database.exec(schema(Math.floor(cacheKibibytes / together)));
+    this.#database = openTemporaryDatabase(Math.floor(cacheKibibytes / together));
+    this.#database.exec(schema);
     this.#find = this.#prepare(`SELECT ${columns} FROM items WHERE pk = ? AND sk = ?`);
     this.#meet = this.#prepare(`UPDATE items SET walk = ? WHERE pk = ? AND sk = ? RETURNING ${columns}`);
     this.#put = this.#prepare(`INSERT OR REPLACE INTO items (${columns}, fold, walk) VALUES (?,?,?,?,?,?,?,?,?,0)`);

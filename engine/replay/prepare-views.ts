@@ -28,29 +28,25 @@ export async function prepareViews(
   views: readonly Versions[],
   options: Pick<ReplayOptions, "signal" | "observer"> = {},
 ): Promise<readonly PreparedView[]> {
-  const prepared = new Set<string>();
-  const present = new Set<string>();
+  const outcomes = new Map<string, "prepared" | "present">();
   for (;;) {
     const missing: Versions[] = [];
     for (const versions of views) {
       const [{ name }] = versions;
-      if (prepared.has(name) || present.has(name)) continue;
-      if (await isPresent(context, versions)) present.add(name);
+      if (outcomes.has(name)) continue;
+      if (await isPresent(context, versions)) outcomes.set(name, "present");
       else missing.push(versions);
     }
     if (missing.length === 0 || options.signal?.aborted === true) break;
     const replays = missing.map((versions) => new Replay(context, versions));
     for (const outcome of await Replay.startTogether(replays, { ...options, autoSwap: true })) {
-      if ("report" in outcome) prepared.add(outcome.view);
+      if ("report" in outcome) outcomes.set(outcome.view, "prepared");
       else if (!isPassing(outcome.error)) throw outcome.error;
     }
     // Another worker prepares what is missing: what it has made is looked for until it is there.
-    if (prepared.size + present.size < views.length) await sleep(pollMs);
+    if (outcomes.size < views.length) await sleep(pollMs);
   }
-  return views.map(([{ name: view }]) => ({
-    view,
-    outcome: prepared.has(view) ? "prepared" : present.has(view) ? "present" : "unfinished",
-  }));
+  return views.map(([{ name: view }]) => ({ view, outcome: outcomes.get(view) ?? "unfinished" }));
 }
 
 async function isPresent({ catalog }: ReplayContext, versions: Versions): Promise<boolean> {

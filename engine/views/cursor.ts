@@ -4,6 +4,7 @@
  * of giving rows of the wrong list.
  */
 import { z } from "zod";
+import { fromJson } from "../json/from-json.ts";
 import type { Item } from "./item.ts";
 
 /** What a query ranges over; a cursor is good for exactly one. */
@@ -53,12 +54,4 @@ export class Cursor {
 
 function partsOf({ projection, index, partition, order }: QueryScope): readonly string[] {
   return [projection, index, partition, order];
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

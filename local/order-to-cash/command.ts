@@ -1,6 +1,7 @@
 /** `tidemark order-to-cash`: the processes that do not go on, and how to make one go on. */
 import { Command } from "commander";
 import { z } from "zod";
+import { fromJson } from "../../engine/json/from-json.ts";
 import { CommandError, command, type CommonOptions, reportingErrors } from "../cli/command-error.ts";
 import { readRunningSystem } from "../system/running-system.ts";
 import { type StalledProcess, stalledProcesses } from "./stalled-processes.ts";
@@ -61,12 +62,4 @@ async function retryProcess(order: string, { data, json }: CommonOptions): Promi
   console.log(
     json === true ? text : `order ${order}: sent again; npx tidemark status tells if it is refused once more`,
   );
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

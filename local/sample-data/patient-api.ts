@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { fromJson } from "../../engine/json/from-json.ts";
 import { CommandError } from "../cli/command-error.ts";
 
 /** Milliseconds; tests shorten them. */
@@ -176,14 +177,6 @@ function problemIn(text: string, status: number): { code: string; why: string } 
   const { code, detail, errors } = parsed.data;
   const fields = errors.slice(0, 3).map(({ pointer, field, message }) => `${pointer ?? field ?? ""} ${message}`);
   return { code, why: [`${detail} (${status} ${code})`, ...fields].join("; ") };
-}
-
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** fetch says "fetch failed"; what failed is the code of its cause. */

@@ -1,5 +1,6 @@
 /** Invokes the `prepare` function, as one does after a deployment: it makes the first generation of each view. */
 import { z } from "zod";
+import { fromJson } from "../../engine/json/from-json.ts";
 import { CommandError } from "../cli/command-error.ts";
 
 const longestWaitMs = 120_000;
@@ -24,15 +25,7 @@ export async function prepareViews(invokeUrl: string, functionPrefix: string, on
 async function areReady(url: string): Promise<boolean> {
   const response = await fetch(url, { method: "POST", body: "{}", signal: AbortSignal.timeout(longestWaitMs) });
   const text = await response.text();
-  const answer = answerSchema.safeParse(jsonOf(text));
+  const answer = answerSchema.safeParse(fromJson(text));
   if (response.ok && answer.success) return answer.data.views.every(({ outcome }) => outcome !== "unfinished");
   throw new CommandError("PREPARE_FAILED", `the views could not be prepared: ${text.slice(0, 1_000)}`);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -21,14 +21,12 @@ import { seedLog } from "../../local/sample-data/seed-log.ts";
 import { functionPrefix } from "../../local/system/processes.ts";
 import { viewNames } from "../../projections/registry.ts";
 import { OrderLoad } from "./order-load.ts";
-import { PeakMemory } from "./process-memory.ts";
+import { functionMegabytes, heapOnLambda, PeakMemory } from "./process-memory.ts";
 import { StartedSystem } from "./started-system.ts";
 
 const isProof = process.env["TIDEMARK_PROOF"] === "1" && existsSync("/proc/self/status");
 const times = Number(process.env["TIDEMARK_TIMES"] ?? 100);
-const mostMegabytes = 512;
-/** The heap that Lambda gives a function of so much memory; with gigabytes before it, Node.js leaves garbage lying. */
-const asOnLambda = { NODE_OPTIONS: "--max-semi-space-size=25 --max-old-space-size=460" };
+const asOnLambda = { NODE_OPTIONS: heapOnLambda.join(" ") };
 const viewsInPass = 5;
 const passes = Array.from({ length: Math.ceil(viewNames.length / viewsInPass) }, (_, pass) =>
   viewNames.slice(pass * viewsInPass, (pass + 1) * viewsInPass),
@@ -132,7 +130,7 @@ describe.runIf(isProof)(`Northwind ${times} times`, () => {
       say(`megabytes at most: ${JSON.stringify(Object.fromEntries(memory.peaks))}`);
       memory.peaks.delete(functionRuntime);
       expect([...memory.peaks.keys()]).toStrictEqual([...passes.map((views) => `replay ${views.join(" ")}`), "check"]);
-      expect([...memory.peaks].filter(([, megabytes]) => megabytes >= mostMegabytes)).toStrictEqual([]);
+      expect([...memory.peaks].filter(([, megabytes]) => megabytes >= functionMegabytes)).toStrictEqual([]);
     },
     longestMs,
   );

@@ -1,6 +1,11 @@
 /** Resident memory of process groups, as Linux tells it. */
 import { readdir, readFile } from "node:fs/promises";
 
+/** What a function may have, in megabytes. */
+export const functionMegabytes = 512;
+/** The heap that Lambda gives a function of so much memory; with gigabytes before it, Node.js leaves garbage lying. */
+export const heapOnLambda = ["--max-semi-space-size=25", "--max-old-space-size=460"];
+
 /** Megabytes by name: of the processes given their names, of others in the groups that they lead that and the program's. */
 export async function memoryOf(processes: ReadonlyMap<number, string>): Promise<Map<string, number>> {
   const memory = new Map<string, number>();

@@ -14,6 +14,7 @@ import { seedLog } from "../../local/sample-data/seed-log.ts";
 import { createFixedTables } from "../../local/system/fixed-tables.ts";
 import { region, tablePrefix } from "../../local/system/processes.ts";
 import { versionsOf } from "../../projections/registry.ts";
+import { functionMegabytes, heapOnLambda } from "./process-memory.ts";
 import { run } from "./started-system.ts";
 
 const isProof = process.env["TIDEMARK_PROOF"] === "1";
@@ -24,9 +25,6 @@ const views = ["order-to-cash", "sales-by-month"];
 /** A heap finds its size between two collections. */
 const mostOfBefore = 1.25;
 const spareMegabytes = 50;
-const mostMegabytes = 512;
-/** As Lambda gives it to a function of so much memory; with gigabytes before it, Node.js leaves garbage lying. */
-const heapOnLambda = ["--max-semi-space-size=25", "--max-old-space-size=460"];
 
 const measuredSchema = z.object({
   events: z.int(),
@@ -61,7 +59,7 @@ describe.runIf(isProof)("a replay, and a check", () => {
         const [middle, largest] = of.slice(-2);
         if (middle === undefined || largest === undefined) throw new Error("give two sizes or more");
         expect(largest.megabytes).toBeLessThan(middle.megabytes * mostOfBefore + spareMegabytes);
-        expect(largest.megabytes).toBeLessThan(mostMegabytes);
+        expect(largest.megabytes).toBeLessThan(functionMegabytes);
       }
     },
     3 * 3_600_000,
