@@ -10,7 +10,10 @@ import { EventStore } from "../engine/event-store/event-store.ts";
 import { startOfAll } from "../engine/event-store/position.ts";
 import { BackFill, backFillTogether } from "../engine/replay/back-fill.ts";
 import { Lease } from "../engine/replay/lease.ts";
+import { LiveDelivery } from "../engine/replay/live-delivery.ts";
+import { Pace } from "../engine/replay/pace.ts";
 import { defaultReplaySettings, type ReplaySettings, shareOf } from "../engine/replay/replay-context.ts";
+import { Catalog } from "../engine/views/catalog.ts";
 import { connectDynamoDB } from "../engine/views/dynamodb.ts";
 import { deleteGenerationTable } from "../engine/views/generation-table.ts";
 import type { Item } from "../engine/views/item.ts";
@@ -95,8 +98,14 @@ export async function prepareBackFills(
   const [first, ...others] = made.map(({ part }) => part);
   if (first === undefined) throw new Error("there is nothing to back-fill");
   const target = await store.tail();
-  const onRound = (): void => {
+  const views = projections.map((projection) => ({ name: projection.name, versions: [projection] as const }));
+  const { giveWayAfterMs: lookEveryMs, restPerWork } = settings;
+  const catalog = new Catalog(dynamodb, catalogTable(tablePrefix));
+  const live = new LiveDelivery({ eventStore: store, dynamodb, catalog }, { views, lookEveryMs });
+  const pace = new Pace({ givesWay: live.isBehind, restPerWork });
+  const onRound = async (read: number): Promise<void> => {
     for (const { lease } of made) lease.assertHeld();
+    await pace.read(read);
   };
   const pass = { eventStore: store, settings, onRound };
   return {
@@ -104,6 +113,7 @@ export async function prepareBackFills(
     run: () =>
       timed(async () => {
         const { failed } = await backFillTogether([first, ...others], target, pass);
+        await live.settle();
         for (const { error } of failed) throw error;
         for (const { part } of made) counted(part.relevant, { events: read(part.projection) });
         return events;

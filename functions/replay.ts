@@ -228,6 +228,7 @@ async function resumed(replay: Replay, signal: AbortSignal): Promise<Answer> {
 function observerOf(view: string): ReplayObserver {
   return {
     step: (step, { id }) => log.info({ view, generation: id, step }, "replay step"),
+    givesWay: (views) => log.info({ views }, "replay reads slower while live delivery is behind"),
     waiting: ({ for: what, until }, { id }) =>
       log.info({ view, generation: id, waitingFor: what, until: new Date(until).toISOString() }, "replay waits"),
   };

@@ -160,9 +160,14 @@ export class EventStore {
 
   /** Position of the last event of the log. Asked of the leader: a follower's tail may lie behind an acked write. */
   async tail(): Promise<Position> {
-    const options = { fromPosition: END, direction: BACKWARDS, maxCount: 1, requiresLeader: true } as const;
+    return (await this.newest(1)).at(0)?.position ?? startOfAll;
+  }
+
+  /** The last `count` events of the log, in its order, as the leader sees it; fewer only if there are no more. */
+  async newest(count: number): Promise<StoredEvent[]> {
+    const options = { fromPosition: END, direction: BACKWARDS, maxCount: count, requiresLeader: true } as const;
     const open = (): Reading => this.client.readAll(options);
-    return (await this.#collected(open, "the read of the tail of $all")).at(0)?.position ?? startOfAll;
+    return (await this.#collected(open, "the read of the tail of $all")).reverse();
   }
 
   async dispose(): Promise<void> {

@@ -14,6 +14,7 @@ import { BackFill, backFillTogether } from "./back-fill.ts";
 import { ReplayBusyError, ReplayInterruptedError, ReplayLostError, ReplayPausedError } from "./errors.ts";
 import { Lease, type LeaseScope } from "./lease.ts";
 import { compareWithLive, type LiveComparison } from "./live-comparison.ts";
+import { LiveDelivery, type WatchedView } from "./live-delivery.ts";
 import { Pace } from "./pace.ts";
 import type { ReplayObserver, ReplayWait } from "./replay.ts";
 import { type ReplayContext, type ReplaySettings, settingsOf, shareOf } from "./replay-context.ts";
@@ -40,7 +41,7 @@ export interface BuildReport {
 
 export interface BuildScope {
   readonly context: ReplayContext;
-  readonly versions: readonly Projection[];
+  readonly versions: readonly [Projection, ...Projection[]];
   readonly projection: Projection;
   /** What the catalog calls the view. */
   readonly entry: string;
@@ -81,9 +82,25 @@ export async function buildTogether(
   return builds.map((build) => build.outcome());
 }
 
-async function buildAll(all: Builds, { eventStore }: ReplayContext, options: BuildOptions): Promise<void> {
+async function buildAll(all: Builds, context: ReplayContext, options: BuildOptions): Promise<void> {
+  const { observer } = options;
+  const { giveWayAfterMs, restPerWork } = all.settings;
+  const onBehind = (): void => observer?.givesWay?.(all.names);
+  const live = new LiveDelivery(context, { views: all.views, lookEveryMs: giveWayAfterMs, onBehind });
+  try {
+    await buildInRounds(all, context, new Pace({ rate: all.rate, givesWay: live.isBehind, restPerWork }), options);
+  } finally {
+    await live.settle();
+  }
+}
+
+async function buildInRounds(
+  all: Builds,
+  { eventStore }: ReplayContext,
+  pace: Pace,
+  options: BuildOptions,
+): Promise<void> {
   const { signal, observer } = options;
-  const pace = new Pace(all.rate);
   const { names } = all;
   for (let round = 1; ; round += 1) {
     if (!all.some()) return;
@@ -131,6 +148,12 @@ class Builds {
   get rate(): number | undefined {
     const rates = this.#builds.flatMap(({ generation: { rate } }) => rate ?? []);
     return rates.length === 0 ? undefined : Math.min(...rates);
+  }
+
+  /** Each once, with the deployed versions of its projection: what is as of a position stands beside a view that is delivered. */
+  get views(): readonly WatchedView[] {
+    const versions = new Map(this.#builds.map(({ scope }) => [scope.projection.name, scope.versions]));
+    return [...versions].map(([name, deployed]) => ({ name, versions: deployed }));
   }
 
   /** Where views as of a position end; those that are built together have one end. */

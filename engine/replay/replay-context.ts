@@ -41,6 +41,10 @@ export interface ReplaySettings {
   readonly rowsHeldBack: number;
   /** Batches of 25 rows in flight. */
   readonly batchesAtOnce: number;
+  /** How long live delivery may take to apply what came in, before the replay gives way to it. */
+  readonly giveWayAfterMs: number;
+  /** How many times as long as it worked a replay that gives way rests. */
+  readonly restPerWork: number;
   /** Events that may be left between a verified generation and the tail when it joins. */
   readonly eventsLeftAtJoin: number;
 }
@@ -59,6 +63,8 @@ export const defaultReplaySettings: ReplaySettings = {
   rowsHeldBack: 2_000,
   // More were no quicker by much, and took more from live delivery.
   batchesAtOnce: 2,
+  giveWayAfterMs: 1_000,
+  restPerWork: 3,
   eventsLeftAtJoin: 500,
 };
 

@@ -65,6 +65,8 @@ export interface ReplayObserver {
   readonly progress?: (events: number, at: Position, target: Position) => void;
   /** Readers are on the new generation; all that is left to do is to remove what is not needed any more. */
   readonly swapped?: (report: ReplayReport) => void;
+  /** Live delivery is behind, so the replay of these views reads slower, until it is not. */
+  readonly givesWay?: (views: string) => void;
   /** A wait begins that may be longer than a moment. */
   readonly waiting?: (wait: ReplayWait, generation: Generation) => void;
 }

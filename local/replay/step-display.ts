@@ -22,6 +22,10 @@ export class StepDisplay {
         this.#progress ??= showProgress(`${this.#view}: ${this.#step ?? "preview"}, percent`, 100);
         this.#progress.update(percentOf(at, target));
       },
+      givesWay: () => {
+        this.stop();
+        process.stderr.write(`${view}: reads slower while live delivery is behind\n`);
+      },
       waiting: (wait) => {
         this.stop();
         process.stderr.write(`${view}: ${waitText(wait, Date.now())}\n`);

@@ -271,15 +271,9 @@ describe("the alarms of a stage whose subscriber is a container and whose operat
       .parse(template.Conditions["SubscriberIsScheduled"]);
     expect(compared).toStrictEqual(["scheduled: false", "scheduled: true"]);
     const rules = Object.values(template.Resources).filter(({ Type }) => Type === "AWS::Events::Rule");
-    expect(rules.map(({ Properties }) => Properties["State"]).sort()).toStrictEqual([
-      "DISABLED",
-      "ENABLED",
-      "ENABLED",
-      "ENABLED",
-      "ENABLED",
-      "ENABLED",
-      "ENABLED",
-    ]);
+    const disabled = rules.filter(({ Properties }) => Properties["State"] !== "ENABLED");
+    expect(disabled.map(({ Properties }) => Properties["State"])).toStrictEqual(["DISABLED"]);
+    expect(rules.length).toBeGreaterThan(disabled.length);
   });
 
   it("are told to that topic", () => {

@@ -8,6 +8,8 @@ import { unzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { checkAsked } from "../../functions/views-to-check.ts";
+import { viewNames } from "../../projections/registry.ts";
 import { run } from "../system/started-system.ts";
 
 const execute = promisify(execFile);
@@ -25,9 +27,15 @@ const serviceSchema = z.object({
     z.object({
       handler: z.string(),
       role: z.string(),
+      timeout: z.int().optional(),
       events: z.array(z.record(z.string(), z.unknown())).optional(),
     }),
   ),
+});
+
+const ruleSchema = z.object({
+  ScheduleExpression: z.string(),
+  Targets: z.tuple([z.object({ Input: z.string().optional() })]),
 });
 
 const routeSchema = z.object({ httpApi: z.object({ method: z.string(), path: z.string() }) });
@@ -114,6 +122,23 @@ describe("the packaged service", () => {
     const roles = Object.values(functions).map(({ role }) => role);
     expect(new Set(roles).size).toBe(roles.length);
     expect(roles.filter((role) => template.Resources[role]?.Type === "AWS::IAM::Role")).toStrictEqual(roles);
+  });
+
+  it("checks all rows of every view at night, one view after the other, each with the whole time of an invocation", () => {
+    const nightly = resourcesOf("AWS::Events::Rule")
+      .map((rule) => ruleSchema.parse(rule))
+      .flatMap(({ ScheduleExpression, Targets: [{ Input }] }) => {
+        const [, minute, hour] = /^cron\((\d+) (\d+) \* \* \? \*\)$/.exec(ScheduleExpression) ?? [];
+        if (minute === undefined || hour === undefined) return [];
+        const asked = checkAsked(JSON.parse(Input ?? "{}"), () => "seed");
+        return asked.views.map((view) => ({ view, only: asked.only, minute: 60 * Number(hour) + Number(minute) }));
+      });
+    expect(nightly.map(({ view }) => view).sort()).toStrictEqual([...viewNames].sort());
+    expect(nightly.filter(({ only }) => only !== undefined)).toStrictEqual([]);
+    const begun = nightly.map(({ minute }) => minute).sort((one, other) => one - other);
+    const between = begun.slice(1).map((minute, index) => minute - (begun[index] ?? 0));
+    const longest = (functions["check"]?.timeout ?? Number.NaN) / 60;
+    expect(between.filter((minutes) => minutes < longest)).toStrictEqual([]);
   });
 
   it("puts no function into a VPC as long as none is filled in", () => {

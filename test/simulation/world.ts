@@ -46,6 +46,8 @@ export const replaySettings: ReplaySettings = {
   rowsInMemory: 3,
   rowsHeldBack: 2,
   batchesAtOnce: 2,
+  giveWayAfterMs: 200,
+  restPerWork: 1,
   eventsLeftAtJoin: 6,
 };
 

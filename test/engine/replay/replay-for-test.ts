@@ -56,6 +56,8 @@ export const quick: ReplaySettings = {
   rowsInMemory: 6,
   rowsHeldBack: 2,
   batchesAtOnce: 2,
+  giveWayAfterMs: 1_000,
+  restPerWork: 1,
   eventsLeftAtJoin: 3,
 };
 
