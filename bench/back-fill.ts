@@ -99,9 +99,9 @@ export async function prepareBackFills(
   if (first === undefined) throw new Error("there is nothing to back-fill");
   const target = await store.tail();
   const views = projections.map((projection) => ({ name: projection.name, versions: [projection] as const }));
-  const { giveWayAfterMs: lookEveryMs, restPerWork } = settings;
+  const { giveWayAfterMs: lookEveryMs, giveWayForMs: longestMs, restPerWork } = settings;
   const catalog = new Catalog(dynamodb, catalogTable(tablePrefix));
-  const live = new LiveDelivery({ eventStore: store, dynamodb, catalog }, { views, lookEveryMs });
+  const live = new LiveDelivery({ eventStore: store, dynamodb, catalog }, { views, lookEveryMs, longestMs });
   const pace = new Pace({ givesWay: live.isBehind, restPerWork });
   const onRound = async (read: number): Promise<void> => {
     for (const { lease } of made) lease.assertHeld();

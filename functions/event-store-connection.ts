@@ -27,7 +27,11 @@ export async function eventStoreConnectionString(): Promise<string> {
 }
 
 async function connect(): Promise<EventStore> {
-  const connectionString = await eventStoreConnectionString();
+  return connectTo(await eventStoreConnectionString());
+}
+
+/** Throws {@link SettingsError} where that is no connection string. */
+export function connectTo(connectionString: string): EventStore {
   try {
     return EventStore.connect(connectionString);
   } catch {

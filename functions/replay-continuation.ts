@@ -10,9 +10,14 @@ export interface Continuation {
   readonly views: readonly string[];
   readonly as?: string;
   readonly autoSwap?: boolean;
+  /** The generation of each view, with which it goes on, and with no other. */
+  readonly generations: Readonly<Record<string, string>>;
   /** Where they stood when the invocation before this one was asked for. */
   readonly since: string;
 }
+
+/** What a whole invocation has brought nothing on. */
+export const tooShort = "a whole invocation was too short for a step of the replay: see docs/replay.md, On AWS";
 
 /**
  * Asks for the next invocation. One that has brought nothing on would be followed by another for ever: then no more is asked
@@ -27,10 +32,7 @@ export async function goOn(
   const { views } = asked;
   const now = await progressOf(context, asked);
   if (now === since) {
-    log.error(
-      { views },
-      "a whole invocation was too short for a step: run the replay from a machine, by tidemark replay",
-    );
+    log.error({ views }, tooShort);
     return false;
   }
   const { lambda, functionName } = invocation();
@@ -51,7 +53,10 @@ export async function goOn(
 }
 
 /** Whatever changes when a replay comes on. */
-async function progressOf(context: ReplayContext, { views, as }: Omit<Continuation, "since">): Promise<string> {
+export async function progressOf(
+  context: ReplayContext,
+  { views, as }: Pick<Continuation, "views" | "as">,
+): Promise<string> {
   const statuses = await Promise.all(views.map((view) => replayStatus(context, entryName(view, as))));
   return statuses
     .map(({ generations }) =>

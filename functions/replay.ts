@@ -8,12 +8,13 @@ import * as z from "zod";
 import { parsePosition, type Position } from "../engine/event-store/position.ts";
 import { discontinueView } from "../engine/replay/discontinue-view.ts";
 import {
+  NothingToDoError,
   ReplayBusyError,
   ReplayInterruptedError,
   ReplayLostError,
   ReplayPausedError,
 } from "../engine/replay/errors.ts";
-import { Replay, type ReplayObserver, type Started } from "../engine/replay/replay.ts";
+import { Replay, type ReplayObserver, RetirementFailedError, type Started } from "../engine/replay/replay.ts";
 import type { ReplayContext } from "../engine/replay/replay-context.ts";
 import { replayStatus, statusToJson } from "../engine/replay/replay-status.ts";
 import { reportPage } from "../engine/replay/report-page.ts";
@@ -22,7 +23,7 @@ import { versionsOf, viewNames } from "../projections/registry.ts";
 import { functionLogger } from "./function-logger.ts";
 import { replayContext } from "./replay-context.ts";
 import { timeIsNearlyUp } from "./time-limit.ts";
-import { type Continuation, goOn } from "./replay-continuation.ts";
+import { type Continuation, goOn, progressOf, tooShort } from "./replay-continuation.ts";
 
 const log = functionLogger("replay");
 
@@ -32,7 +33,7 @@ const oneView = { view: z.string(), as: z.string().exactOptional() };
 /** One or several, which read the log once for all. */
 const viewsSchema = z.union([
   z.object({ view: z.string() }).transform(({ view }) => [view]),
-  z.object({ views: z.array(z.string()).min(1) }).transform(({ views }) => views),
+  z.object({ views: z.array(z.string()).min(1) }).transform(({ views }) => [...new Set(views)]),
 ]);
 
 const wishesSchema = z.strictObject({
@@ -54,6 +55,7 @@ const requestSchema = z.union([
     views: z.array(z.string()),
     as: z.string().exactOptional(),
     autoSwap: z.boolean().exactOptional(),
+    generations: z.record(z.string(), z.string()),
     since: z.string(),
   }),
   z.strictObject({
@@ -71,7 +73,7 @@ const requestSchema = z.union([
 type Wishes = z.output<typeof wishesSchema>;
 
 const rightRequest =
-  'give {"view": ...} or {"views": [...]}, perhaps with "action": "run" or "start" and "from", "until" and "as", "rate", "autoSwap" or "soakHours"; or {"view": ..., "action": ...} with "preview", "status", "pause", "resume", "verify", "swap", "abort", "rollback" or "retire", of which only "preview" takes "from" and "until"; or {"action": "resume"}';
+  'give {"view": ...} or {"views": [...]}, perhaps with "action": "run" or "start" and "from", "until" and "as", "rate" or "soakHours", and "autoSwap" only with "start"; or {"view": ..., "action": ...} with "preview", "status", "pause", "resume", "verify", "swap", "abort", "rollback" or "retire", of which only "preview" takes "from" and "until"; or {"action": "resume"}';
 
 export class ReplayRequestError extends Error {
   readonly code = "REPLAY_REQUEST";
@@ -88,8 +90,8 @@ export const handler = async (
   const signal = timeIsNearlyUp(context);
   if (request.action === "run" || request.action === "start") return start(request, signal);
   if (request.action === "continue") {
-    const { since, ...wishes } = request;
-    return start({ ...wishes, action: "start" }, signal, since);
+    const { since, generations, ...wishes } = request;
+    return start({ ...wishes, action: "start" }, signal, { since, generations });
   }
   const stores = await replayContext("replay");
   const named = "view" in request ? request.view : undefined;
@@ -112,13 +114,19 @@ export const handler = async (
       return request.format === "html" ? { view, html: reportPage(report) } : report;
     }
     case "resume": {
-      const report = await replay.resume({ ...watching, for: "operator" });
-      return report === undefined ? { view, outcome: "nothing-to-resume" } : describeReport(report);
+      const resumed = await replay.tryResume({ ...watching, for: "operator" });
+      if (resumed === undefined) return { view, outcome: "nothing-to-resume" };
+      return answerTo(stores, [resumed], { views: [named], ...("as" in request ? { as: request.as } : {}) });
     }
     case "pause":
       return { view, outcome: "paused", generation: (await replay.pause()).id };
-    case "swap":
-      return describeReport(await replay.swap(watching));
+    case "swap": {
+      const swapped = await replay.swap(watching).then(
+        (report): Started => ({ view, report }),
+        (error: unknown): Started => ({ view, error }),
+      );
+      return answerTo(stores, [swapped], { views: [named] });
+    }
     case "abort":
       return { view, outcome: "aborted", generation: (await replay.abort()).id };
     case "rollback":
@@ -138,14 +146,15 @@ function range(from: Position | undefined, until: Position | undefined): { from?
   return { ...(from === undefined ? {} : { from }), ...(until === undefined ? {} : { until }) };
 }
 
-/** `since` is where they stood when this invocation was asked for by one whose time was up. */
+/** `earlier` is of the invocation that asked for this one when its time was up. */
 async function start(
   { action, as, from, until, rate, autoSwap, soakHours, ...named }: Wishes,
   signal: AbortSignal,
-  since?: string,
+  earlier?: Pick<Continuation, "generations" | "since">,
 ): Promise<Answer | readonly Answer[]> {
   const views = viewsSchema.safeParse(named);
-  if (!views.success || (named.view !== undefined && named.views !== undefined))
+  const isTwice = named.view !== undefined && named.views !== undefined;
+  if (!views.success || isTwice || (action === "run" && autoSwap !== undefined))
     throw new ReplayRequestError(rightRequest);
   const stores = await replayContext("replay");
   const replays = views.data.map((view) => new Replay(stores, versionsOf(view), as));
@@ -156,48 +165,79 @@ async function start(
     ...(rate === undefined ? {} : { rate }),
     ...swapping,
     ...(soakHours === undefined ? {} : { soakHours }),
+    ...(earlier === undefined ? {} : { goesOnWith: new Map(Object.entries(earlier.generations)) }),
     signal,
     observer: observerOf(views.data.join(", ")),
   });
-  return answerTo(stores, started, { views: views.data, ...(as === undefined ? {} : { as }), ...swapping }, since);
+  return answerTo(stores, started, { views: views.data, ...(as === undefined ? {} : { as }), ...swapping }, earlier);
 }
 
 /** One answer for one view; what its time ended goes on by itself. */
 async function answerTo(
   stores: ReplayContext,
   started: readonly Started[],
-  asked: Omit<Continuation, "since">,
-  since: string | undefined,
+  asked: Omit<Continuation, "generations" | "since">,
+  earlier?: Pick<Continuation, "since">,
 ): Promise<Answer | readonly Answer[]> {
-  const isInterrupted = (one: Started): boolean =>
-    "error" in one && one.error instanceof ReplayInterruptedError && !(one.error instanceof ReplayPausedError);
-  const interrupted = asked.views.filter((_, index) => started.some((one, at) => at === index && isInterrupted(one)));
-  const continues = interrupted.length > 0 && (await goOn(stores, log, { ...asked, views: interrupted }, since));
-  const failed = started.flatMap((one) => ("error" in one && !isInterrupted(one) ? [one] : []));
-  for (const { view, error } of failed) log.error({ view, err: error }, "replay failed");
-  const [failure] = failed;
-  if (failure !== undefined && started.length === 1) throw failure.error;
-  if (failure !== undefined)
-    throw new AggregateError(
-      failed.map(({ error }) => error),
-      "replays failed: see the log",
-    );
-  const answers = started.map((one): Answer =>
-    "report" in one ? describeReport(one.report) : { view: one.view, outcome: "interrupted", continues },
-  );
+  const left = asked.views.flatMap((view, index) => {
+    const one = started[index];
+    return one !== undefined && "error" in one && isInterrupted(one) && one.generation !== undefined
+      ? [{ view, entry: one.view, generation: one.generation }]
+      : [];
+  });
+  const generations = Object.fromEntries(left.map(({ entry, generation }) => [entry, generation]));
+  const going = { ...asked, views: left.map(({ view }) => view), generations };
+  const continues = left.length > 0 && (await goOn(stores, log, going, earlier?.since));
+  const answers: Answer[] = [];
+  const failures: unknown[] = [];
+  for (const one of started) {
+    if ("report" in one) answers.push(describeReport(one.report));
+    else if (isInterrupted(one)) answers.push({ view: one.view, outcome: "interrupted", continues });
+    else if (one.error instanceof RetirementFailedError) {
+      // The schedule removes it.
+      log.warn({ view: one.view, err: one.error }, "swapped; what soaked before could not be removed yet");
+      answers.push({ ...describeReport(one.error.report), removal: one.error.message });
+    } else if (earlier !== undefined && isNoMore(one.error)) {
+      answers.push({ view: one.view, outcome: one.error instanceof ReplayBusyError ? "busy" : "nothing-to-resume" });
+    } else {
+      log.error({ view: one.view, err: one.error }, "replay failed");
+      failures.push(one.error);
+    }
+  }
+  if (failures.length > 0 && started.length === 1) throw failures[0];
+  if (failures.length > 0) throw new AggregateError(failures, "replays failed: see the log");
   return answers.length === 1 ? (answers[0] ?? {}) : answers;
 }
+
+function isInterrupted({ error }: { readonly error: unknown }): boolean {
+  return error instanceof ReplayInterruptedError && !(error instanceof ReplayPausedError);
+}
+
+/** An invocation that was asked for may come late, or twice: then others have gone on with it, or ended it. */
+function isNoMore(error: unknown): boolean {
+  return (
+    error instanceof ReplayBusyError ||
+    error instanceof ReplayLostError ||
+    error instanceof NothingToDoError ||
+    error instanceof ReplayPausedError
+  );
+}
+
+/** What begins so soon has the whole time of the invocation. */
+const wholeMs = 60_000;
 
 /** One view after the other; what goes wrong with one holds back no other, and fails the invocation at the end. */
 async function resumeAll(context: ReplayContext, signal: AbortSignal): Promise<readonly Answer[]> {
   const answers: Answer[] = [];
   const errors: unknown[] = [];
+  const startedAt = performance.now();
   for (const view of viewNames) {
     const names = await context.catalog.namesBeside(view);
     for (const name of [undefined, ...names]) {
       const replay = new Replay(context, versionsOf(view), name);
       try {
-        answers.push(await resumed(replay, signal));
+        const isFirst = performance.now() - startedAt < wholeMs;
+        answers.push(await resumed(context, replay, { view, as: name, signal, isFirst }));
       } catch (error) {
         // A worker that is alive goes on with it.
         if (error instanceof ReplayBusyError || error instanceof ReplayLostError) {
@@ -213,16 +253,31 @@ async function resumeAll(context: ReplayContext, signal: AbortSignal): Promise<r
   return answers;
 }
 
-async function resumed(replay: Replay, signal: AbortSignal): Promise<Answer> {
-  const { view } = replay;
-  try {
-    const report = await replay.resume({ signal, observer: observerOf(view) });
-    return report === undefined ? { view, outcome: "nothing-to-resume" } : describeReport(report);
-  } catch (error) {
-    if (!(error instanceof ReplayInterruptedError)) throw error;
-    log.info({ view }, "time is up: the schedule goes on from the checkpoint");
-    return { view, outcome: "interrupted" };
-  }
+async function resumed(
+  context: ReplayContext,
+  replay: Replay,
+  { view, as, signal, isFirst }: Continuing & { readonly signal: AbortSignal; readonly isFirst: boolean },
+): Promise<Answer> {
+  const going = { views: [view], ...(as === undefined ? {} : { as }) };
+  const before = await progressOf(context, going);
+  const started = await replay.tryResume({ signal, observer: observerOf(replay.view) });
+  if (started === undefined) return { view: replay.view, outcome: "nothing-to-resume" };
+  if ("report" in started) return describeReport(started.report);
+  if (!isInterrupted(started)) throw started.error;
+  if (isFirst && (await progressOf(context, going)) === before) throw new ReplayTooSlowError(tooShort);
+  log.info({ view: replay.view }, "time is up: the schedule goes on from the checkpoint");
+  return { view: replay.view, outcome: "interrupted" };
+}
+
+interface Continuing {
+  readonly view: string;
+  readonly as?: string | undefined;
+}
+
+/** The schedule would begin the same step again each time, and nobody know: the alarm tells. */
+export class ReplayTooSlowError extends Error {
+  readonly code = "REPLAY_TOO_SLOW";
+  override readonly name = "ReplayTooSlowError";
 }
 
 function observerOf(view: string): ReplayObserver {

@@ -63,6 +63,8 @@ export interface CheckReport {
   /** Events of the view's streams. */
   readonly events: number;
   readonly differenceCount: number;
+  /** Those of them that are events which have not arrived yet, or wait in quarantine: missing, and not wrong. */
+  readonly lateCount: number;
   /** The first of them. */
   readonly differences: readonly Difference[];
   readonly undecidedCount: number;
@@ -101,6 +103,7 @@ export class GenerationCheck {
   readonly #arrived: SpilledMap<Guard>;
   readonly #differences: Difference[] = [];
   #differenceCount = 0;
+  #lateCount = 0;
   readonly #undecided: UndecidedRow[] = [];
   #undecidedCount = 0;
   #compared = 0;
@@ -188,6 +191,7 @@ export class GenerationCheck {
       guards: this.#guardsJudged(),
       events: this.#history.events,
       differenceCount: this.#differenceCount,
+      lateCount: this.#lateCount,
       differences: this.#differences,
       undecidedCount: this.#undecidedCount,
       undecided: this.#undecided,
@@ -511,6 +515,7 @@ export class GenerationCheck {
 
   #report(difference: Difference): void {
     this.#differenceCount += 1;
+    if (difference.kind === "guard-behind" || difference.kind === "quarantined") this.#lateCount += 1;
     if (this.#differences.length < this.#listed) this.#differences.push(difference);
   }
 

@@ -3,7 +3,7 @@
  * moved. It reads what is new in the log and the guards of those streams, no rows, and has applied what never arrived: a hint that
  * was lost is made up for by nothing else until its stream moves again.
  */
-import { type DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import { type DynamoDBClient, DeleteItemCommand, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { CatchUpResponse, StreamRevision } from "../delivery/function-payload.ts";
@@ -197,4 +197,9 @@ async function readCheckedTo(
 async function saveCheckedTo({ dynamodb, catalogTable, view }: Place, generation: string, to: Position): Promise<void> {
   const item = { ...placeKey(view), generation: { S: generation }, checkedTo: { S: formatPosition(to) } };
   await translated(dynamodb.send(new PutItemCommand({ TableName: catalogTable, Item: item })));
+}
+
+/** Of a view that is no more. */
+export async function forgetPlace({ dynamodb, catalogTable }: Omit<Place, "view">, view: string): Promise<void> {
+  await translated(dynamodb.send(new DeleteItemCommand({ TableName: catalogTable, Key: placeKey(view) })));
 }

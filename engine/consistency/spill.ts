@@ -41,6 +41,10 @@ export class Spill {
     if (this.#database.isOpen) this.#database.close();
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   #name(): string {
     this.#collections += 1;
     return `collection_${this.#collections}`;

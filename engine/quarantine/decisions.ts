@@ -2,8 +2,9 @@
  * Which events are never to be applied to a view, because somebody decided so. The decision belongs to the view and not to one
  * of its generations, so everything that folds events, live, in a rebuild, in a proof or a check, passes over the same ones.
  */
-import type { DynamoDBClient, TransactWriteItem } from "@aws-sdk/client-dynamodb";
+import { DeleteItemCommand, type DynamoDBClient, type TransactWriteItem } from "@aws-sdk/client-dynamodb";
 import { z } from "zod";
+import { translated } from "../views/dynamodb.ts";
 import type { Projection } from "../views/projection.ts";
 import { partitionItems } from "./partition-items.ts";
 import { sortOf } from "./quarantine-record.ts";
@@ -61,6 +62,14 @@ export async function readDecisions(dynamodb: DynamoDBClient, table: string, sub
     decisions.push({ subject: of, ...fieldsSchema.parse(fields) });
   }
   return decisions;
+}
+
+/** Removes the decisions about a view that is no more: a later one of its name would leave those events out, and nobody know why. */
+export async function forgetDecisions(dynamodb: DynamoDBClient, table: string, subject: string): Promise<void> {
+  for await (const { pk, sk } of partitionItems(dynamodb, table, partitionOf(subject))) {
+    if (pk === undefined || sk === undefined) continue;
+    await translated(dynamodb.send(new DeleteItemCommand({ TableName: table, Key: { pk, sk } })));
+  }
 }
 
 /** The projection without the changes of events that are discarded. */

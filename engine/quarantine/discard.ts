@@ -95,6 +95,11 @@ async function decisionOn(
     const what = `generation ${building.id} of ${view} is being built, and may hold the event already`;
     throw new DiscardRefusedError(`${what}: wait until its replay is over, or abort it`);
   }
+  const paused = entry.generations.find((one) => one.paused !== undefined && one.role !== "retiring");
+  if (paused !== undefined) {
+    const what = `generation ${paused.id} of ${view} is paused, and may hold the event or wait at it when it goes on`;
+    throw new DiscardRefusedError(`${what}: resume it first, or abort or retire it`);
+  }
   const [first] = records.values();
   if (first === undefined) throw notWaiting(view, stream);
   checkIsTried(first);

@@ -15,7 +15,7 @@ import { ReplayBusyError, ReplayInterruptedError, ReplayLostError, ReplayPausedE
 import { Lease, type LeaseScope } from "./lease.ts";
 import { compareWithLive, type LiveComparison } from "./live-comparison.ts";
 import { LiveDelivery, type WatchedView } from "./live-delivery.ts";
-import { Pace } from "./pace.ts";
+import { Pace, type PaceOptions } from "./pace.ts";
 import type { ReplayObserver, ReplayWait } from "./replay.ts";
 import { type ReplayContext, type ReplaySettings, settingsOf, shareOf } from "./replay-context.ts";
 import { forgetReport, keepReport } from "./report-store.ts";
@@ -84,11 +84,11 @@ export async function buildTogether(
 
 async function buildAll(all: Builds, context: ReplayContext, options: BuildOptions): Promise<void> {
   const { observer } = options;
-  const { giveWayAfterMs, restPerWork } = all.settings;
+  const { giveWayAfterMs: lookEveryMs, giveWayForMs: longestMs, restPerWork } = all.settings;
   const onBehind = (): void => observer?.givesWay?.(all.names);
-  const live = new LiveDelivery(context, { views: all.views, lookEveryMs: giveWayAfterMs, onBehind });
+  const live = new LiveDelivery(context, { views: all.views, lookEveryMs, longestMs, onBehind });
   try {
-    await buildInRounds(all, context, new Pace({ rate: all.rate, givesWay: live.isBehind, restPerWork }), options);
+    await buildInRounds(all, context, { rate: all.rate, givesWay: live.isBehind, restPerWork }, options);
   } finally {
     await live.settle();
   }
@@ -97,7 +97,7 @@ async function buildAll(all: Builds, context: ReplayContext, options: BuildOptio
 async function buildInRounds(
   all: Builds,
   { eventStore }: ReplayContext,
-  pace: Pace,
+  paced: PaceOptions,
   options: BuildOptions,
 ): Promise<void> {
   const { signal, observer } = options;
@@ -106,17 +106,20 @@ async function buildInRounds(
     if (!all.some()) return;
     const target = all.until ?? (await eventStore.tail());
     let read = 0;
-    const onRound = async (events: number, at: Position): Promise<void> => {
-      throwIfInterrupted(signal, names);
-      read += events;
-      observer?.progress?.(read, at, target);
-      await pace.read(events, signal);
-      throwIfInterrupted(signal, names);
-    };
-    const filled = await all.backFill(target, onRound);
+    const onRound =
+      (pace: Pace) =>
+      async (events: number, at: Position): Promise<void> => {
+        throwIfInterrupted(signal, names);
+        read += events;
+        observer?.progress?.(read, at, target);
+        await pace.read(events, signal);
+        throwIfInterrupted(signal, names);
+      };
+    const filled = await all.backFill(target, onRound(new Pace(paced)));
     await all.each((build) => build.untilNoWriteIsOnItsWay());
     read = 0;
-    await all.verify(target, onRound);
+    // It gives way to nobody: cut off it would begin anew, and it is to come to its end.
+    await all.verify(target, onRound(new Pace({ ...paced, givesWay: () => false })));
     const isLast =
       all.until !== undefined || round === maximumRounds || (round > 1 && filled <= all.settings.eventsLeftAtJoin);
     if (!isLast) continue;
@@ -332,8 +335,15 @@ class Build {
       { dynamodb, eventStore, projection, shadow: generation, live, waitForGuardsMs, mayGoOn, onWaiting },
       this.verification,
     );
+    // Rolled back and retired meanwhile: there is another to compare with.
+    if (comparison.missingTable !== undefined && !(await this.#isLive(live))) return this.compare();
     this.#comparison = { comparison, comparedWith: live };
     this.seconds.compare = (performance.now() - startedAt) / 1_000;
+  }
+
+  async #isLive({ id }: Generation): Promise<boolean> {
+    const { context, entry } = this.scope;
+    return liveGeneration(await context.catalog.read(entry))?.id === id;
   }
 
   /** Keeps the report and then says in the catalog that it is there. */
@@ -359,7 +369,7 @@ class Build {
       // An abort was quicker, and has removed what there was: nobody else removes what was kept since.
       if (!(await isThere(this.scope)))
         await forgetReport(this.scope.context, this.scope.projection.name, this.generation.id);
-      throw error;
+      throw await refusedBecause(this.scope, error);
     }
   }
 
@@ -367,7 +377,11 @@ class Build {
     const transition = this.generation.until === undefined ? "join" : "freeze";
     this.tell(transition);
     this.mayGoOn();
-    await transit(this.#catalog(), this.generation.id, transition, { worker: this.#held().owner });
+    try {
+      await transit(this.#catalog(), this.generation.id, transition, { worker: this.#held().owner });
+    } catch (error) {
+      throw await refusedBecause(this.scope, error);
+    }
   }
 
   async end(): Promise<void> {
@@ -406,7 +420,7 @@ class Build {
     if (isNamed(error, "ResourceNotFoundException")) {
       return new ReplayLostError(`table ${table} is gone: the replay was aborted`, { cause: error });
     }
-    return lostIfRefused(error, this.generation);
+    return error;
   }
 }
 
@@ -422,7 +436,7 @@ async function takeOver(scope: BuildScope, options: BuildOptions): Promise<Lease
     return lease;
   } catch (error) {
     await giveUp(scope, lease).catch(() => undefined);
-    throw lostIfRefused(error, scope.generation);
+    throw await refusedBecause(scope, error);
   }
 }
 
@@ -436,9 +450,14 @@ async function isThere({ context, entry, generation: { id } }: BuildScope): Prom
   return generations.some((generation) => generation.id === id && generation.role !== "retiring");
 }
 
-/** Whoever builds a generation alone is refused no transition. */
-function lostIfRefused(error: unknown, { id }: Generation): unknown {
+/** Whoever builds a generation alone is refused no transition, unless an operator has paused it since it was last looked at. */
+async function refusedBecause({ context, entry, generation: { id } }: BuildScope, error: unknown): Promise<unknown> {
   if (!(error instanceof TransitionRefusedError)) return error;
+  const { generations } = await context.catalog.read(entry);
+  const building = generations.find((generation) => generation.id === id && generation.role === "building");
+  if (building?.paused !== undefined) {
+    return new ReplayPausedError(`the replay of ${entry} is paused (${building.paused})`, { cause: error });
+  }
   return new ReplayLostError(`generation ${id} was joined, aborted or taken over by another worker`, { cause: error });
 }
 

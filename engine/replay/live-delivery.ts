@@ -1,7 +1,8 @@
 /**
  * Whether live delivery into the views that a replay rebuilds is behind: then their readers see old rows, and the replay, which
  * nobody waits for at the second, leaves event store and DynamoDB to it. Told by the guards: of events that were the newest a
- * moment ago, the live generation has not applied most. Few that it lacks are streams in quarantine, and nothing to wait for.
+ * moment ago, the live generation has not applied most. Few that it lacks are streams in quarantine, and nothing to wait for;
+ * and what it does not catch up with for long, it does not for want of room.
  */
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import { liveGeneration } from "../views/catalog.ts";
@@ -19,17 +20,21 @@ export interface LiveDeliveryOptions {
   readonly views: readonly WatchedView[];
   /** Between two looks, in which what came in must have been applied. */
   readonly lookEveryMs: number;
+  /** How long it is given way to before it is held for standing still. */
+  readonly longestMs: number;
   /** It is found to be behind, having been up to date until then. */
   readonly onBehind?: () => void;
 }
 
 const eventsLookedAt = 100;
+/** Fewer that are missing are streams that wait, or have only just come. */
+const fewestMissing = 10;
 
 export class LiveDelivery {
   readonly #context: Pick<ReplayContext, "eventStore" | "dynamodb" | "catalog">;
   readonly #options: LiveDeliveryOptions;
   #newest: readonly StoredEvent[] = [];
-  #isBehind = false;
+  #behindSince: number | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | undefined;
 
@@ -42,7 +47,8 @@ export class LiveDelivery {
   isBehind = (): boolean => {
     const isTime = performance.now() - this.#lookedAt >= this.#options.lookEveryMs;
     if (isTime && this.#looking === undefined && this.#options.views.length > 0) this.#looking = this.#look();
-    return this.#isBehind;
+    const since = this.#behindSince;
+    return since !== undefined && performance.now() - since < this.#options.longestMs;
   };
 
   /** Resolves when no look is under way any more. */
@@ -55,12 +61,14 @@ export class LiveDelivery {
       const cameIn = this.#newest;
       this.#newest = await this.#context.eventStore.newest(eventsLookedAt);
       const lacking = await Promise.all(this.#options.views.map((view) => this.#lacksMostOf(cameIn, view)));
-      const isBehind = lacking.includes(true);
-      if (isBehind && !this.#isBehind) this.#options.onBehind?.();
-      this.#isBehind = isBehind;
+      if (!lacking.includes(true)) this.#behindSince = undefined;
+      else if (this.#behindSince === undefined) {
+        this.#behindSince = performance.now();
+        this.#options.onBehind?.();
+      }
     } catch {
       // Whatever it is, the replay meets it too, and tells it; and where live rows cannot be told there is nothing to give way to.
-      this.#isBehind = false;
+      this.#behindSince = undefined;
     } finally {
       this.#lookedAt = performance.now();
       this.#looking = undefined;
@@ -75,6 +83,6 @@ export class LiveDelivery {
     // Nothing is delivered into one that stands still, however far it is behind.
     if (live === undefined || live.paused !== undefined) return false;
     const { events } = await notApplied(this.#context, { name, versions }, ofView);
-    return events.length > ofView.length / 2;
+    return events.length >= fewestMissing && events.length > ofView.length / 2;
   }
 }

@@ -7,23 +7,21 @@ import { rowDifference } from "../consistency/difference.ts";
 import { History } from "../consistency/history.ts";
 import { isSameRow } from "../consistency/plain-row.ts";
 import { pictureOfRow } from "../consistency/row-picture.ts";
+import { Spill, type SpilledMap } from "../consistency/spill.ts";
 import { foundAttributes, getItems, itemText } from "../consistency/table-items.ts";
 import { guardItemKey, guardOfItem, type Item, rowItemKey } from "../views/item.ts";
 import type { RowKey } from "../views/projection.ts";
-import { lateStreams } from "./late-streams.ts";
+import { type Late, lateStreams } from "./late-streams.ts";
 import type { LiveComparisonOptions, LiveDifference } from "./live-comparison.ts";
 
-const rowsAtOnce = 1_000;
-
-/** What is wrong with each of these live rows; undefined where nothing is. */
-export async function judgeLiveRows(
+/** What is wrong with each of these live rows, by item text; undefined where nothing is. The log is read once for all of them. */
+export async function* judgeLiveRows(
   options: LiveComparisonOptions,
-  keys: readonly RowKey[],
-): Promise<(LiveDifference | undefined)[]> {
-  if (keys.length === 0) return [];
+  rows: SpilledMap<RowKey>,
+): AsyncGenerator<LiveDifference | undefined, void> {
+  if (rows.size === 0) return;
   const { dynamodb, eventStore, projection, live, mayGoOn } = options;
-  const rows = new Set(keys.map((key) => itemText(rowItemKey(key))));
-  const history = new History({
+  using history = new History({
     eventStore,
     projection,
     generation: live,
@@ -32,22 +30,21 @@ export async function judgeLiveRows(
     onEvents: mayGoOn,
   });
   await history.catchUp();
-  const late = await lateStreams({ ...options, table: live.table }, history, rows);
+  using spill = new Spill();
+  const late = await lateStreams({ ...options, table: live.table }, history, rows, spill.map());
   const scope = { dynamodb, table: live.table, history, late };
-  const judged: (LiveDifference | undefined)[] = [];
-  for (let start = 0; start < keys.length; start += rowsAtOnce) {
-    const some = keys.slice(start, start + rowsAtOnce);
+  for (const page of rows.pages()) {
+    const keys = page.map(([, key]) => key);
     if (projection.rows === "one-per-stream") {
       mayGoOn();
-      judged.push(...(await judgeOwned(scope, some)));
+      yield* await judgeOwned(scope, keys);
       continue;
     }
-    for (const key of some) {
+    for (const key of keys) {
       mayGoOn();
-      judged.push(await judgeShared(scope, key));
+      yield await judgeShared(scope, key);
     }
   }
-  return judged;
 }
 
 interface JudgeScope {
@@ -55,7 +52,7 @@ interface JudgeScope {
   readonly table: string;
   readonly history: History;
   /** Streams whose guards were waited for in vain. */
-  readonly late: ReadonlyMap<string, bigint>;
+  readonly late: Late;
 }
 
 async function judgeShared(scope: JudgeScope, key: RowKey): Promise<LiveDifference | undefined> {
@@ -64,7 +61,7 @@ async function judgeShared(scope: JudgeScope, key: RowKey): Promise<LiveDifferen
   if (picture.outcome === "undecided") return { explanation: "undecided", key, why: picture.why };
   if (picture.outcome === "differs") return { explanation: "damage-in-live", difference: picture.difference };
   const rowKey = rowItemKey(key);
-  const streams = [...history.streamsOf(itemText(rowKey))].filter((stream) => late.has(stream));
+  const streams = history.streamsOf(itemText(rowKey)).filter((stream) => late.get(stream) !== undefined);
   if (streams.length === 0) return undefined;
   // In this order: a guard that is still behind was so when the row was read.
   const item = (await getItems(dynamodb, table, [rowKey])).get(itemText(rowKey));
@@ -103,7 +100,7 @@ function lateRow(
   item: Item | undefined,
   guards: ReadonlyMap<string, bigint>,
 ): LiveDifference | undefined {
-  if ([...guards].every(([stream, guard]) => guard >= (late.get(stream) ?? -1n))) return undefined;
+  if ([...guards].every(([stream, guard]) => guard >= (late.get(stream)?.revision ?? -1n))) return undefined;
   const text = itemText(rowItemKey(key));
   const heads = new Map(
     [...history.streamsOf(text)].map((stream) => [stream, history.streams.get(stream)?.applicable?.revision ?? -1n]),

@@ -45,6 +45,17 @@ export function newGeneration(
   };
 }
 
+/** What a generation was begun with. */
+export function wishesOf({ from, until, rate, autoSwap, soakHours }: Generation): ReplayWishes {
+  return {
+    from,
+    ...(until === undefined ? {} : { until }),
+    ...(rate === undefined ? {} : { rate }),
+    ...(autoSwap === undefined ? {} : { autoSwap }),
+    ...(soakHours === undefined ? {} : { soakHours }),
+  };
+}
+
 /** A view under a name of its own ends where its maker says, or now. Throws {@link ReplayNameError} of the view itself. */
 export async function endOf(
   eventStore: EventStore,

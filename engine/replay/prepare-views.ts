@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { liveGeneration, writtenGenerations } from "../views/catalog.ts";
+import { entryName, type GenerationRole, liveGeneration } from "../views/catalog.ts";
 import { deployedVersion } from "../views/deployed-version.ts";
 import type { Projection } from "../views/projection.ts";
 import { ReplayBusyError, ReplayInterruptedError, ReplayLostError } from "./errors.ts";
@@ -50,10 +50,20 @@ export async function prepareViews(
 }
 
 async function isPresent({ catalog }: ReplayContext, versions: Versions): Promise<boolean> {
-  const entry = await catalog.read(versions[0].name);
-  for (const generation of writtenGenerations(entry)) deployedVersion(entry, generation, versions);
+  const [{ name }] = versions;
+  const entry = await catalog.read(name);
+  const beside = await catalog.namesBeside(name);
+  const frozen = await Promise.all(beside.map((as) => catalog.read(entryName(name, as))));
+  for (const each of [entry, ...frozen]) {
+    // A projector may have met it first and have paused it for that: it is in use all the same.
+    const inUse = each.generations.filter(({ role, blocked }) => usedRoles.has(role) && blocked === undefined);
+    for (const generation of inUse) deployedVersion(each, generation, versions);
+  }
   return liveGeneration(entry) !== undefined;
 }
+
+/** Those that are written or read: one that is still being built is begun anew by other code. */
+const usedRoles: ReadonlySet<GenerationRole> = new Set(["joined", "live", "soaking", "frozen"]);
 
 const isPassing = (error: unknown): boolean =>
   error instanceof ReplayBusyError || error instanceof ReplayLostError || error instanceof ReplayInterruptedError;

@@ -43,6 +43,8 @@ export interface ReplaySettings {
   readonly batchesAtOnce: number;
   /** How long live delivery may take to apply what came in, before the replay gives way to it. */
   readonly giveWayAfterMs: number;
+  /** How long it gives way at a stretch: what is behind for longer stands still for another reason. */
+  readonly giveWayForMs: number;
   /** How many times as long as it worked a replay that gives way rests. */
   readonly restPerWork: number;
   /** Events that may be left between a verified generation and the tail when it joins. */
@@ -64,6 +66,7 @@ export const defaultReplaySettings: ReplaySettings = {
   // More were no quicker by much, and took more from live delivery.
   batchesAtOnce: 2,
   giveWayAfterMs: 1_000,
+  giveWayForMs: 300_000,
   restPerWork: 3,
   eventsLeftAtJoin: 500,
 };

@@ -56,13 +56,14 @@ function nextOf(generation: Generation, isWorkedOn: boolean): string {
   const { role, blocked, paused, pausedBy, behind, verifiedTo, sealedTo, soakUntil } = generation;
   if (blocked !== undefined && role !== "retiring") {
     const what = role === "soaking" ? "retire removes it" : "abort removes it, and so does the next replay";
-    return `it can no longer become live, because a write to it failed: ${blocked}; ${what}`;
+    return `it can no longer become live, because it is blocked: ${blocked}; ${what}`;
   }
   if (paused !== undefined && role !== "retiring") {
     const until = pausedBy === "operator" ? "until it is resumed" : "until that code is deployed again";
     return `it stands still ${until} (${paused}); ${role === "soaking" ? "retire" : "abort"} removes it`;
   }
-  if (behind === true && role !== "retiring") return "it was paused and lacks what came meanwhile: resume brings it up";
+  if (behind === true && (role === "joined" || role === "soaking"))
+    return "it was paused and lacks what came meanwhile: resume brings it up";
   switch (role) {
     case "building":
       return isWorkedOn

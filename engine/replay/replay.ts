@@ -4,7 +4,9 @@
  * Until the swap the live generation is not touched, and a replay that cannot succeed leaves nothing behind.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf } from "../errors/message-of.ts";
 import { comparePositions, formatPosition, type Position } from "../event-store/position.ts";
+import { getItems } from "../consistency/table-items.ts";
 import { withDecisions } from "../quarantine/decisions.ts";
 import { viewTarget } from "../quarantine/quarantine-record.ts";
 import {
@@ -17,6 +19,8 @@ import {
 } from "../views/catalog.ts";
 import { deployedVersion } from "../views/deployed-version.ts";
 import { createGenerationTable, deleteGenerationTable } from "../views/generation-table.ts";
+import { isNamed } from "../views/dynamodb.ts";
+import { rowItemKey } from "../views/item.ts";
 import { readGuard } from "../views/live-writer.ts";
 import { isDeployed } from "../views/pinned-projection.ts";
 import { type Projection, readsStream } from "../views/projection.ts";
@@ -31,7 +35,15 @@ import {
   ReplayPausedError,
   ReplayUnfinishedError,
 } from "./errors.ts";
-import { checkIsAsAsked, checkPosition, endOf, newest, newGeneration, type ReplayedView } from "./new-generation.ts";
+import {
+  checkIsAsAsked,
+  checkPosition,
+  endOf,
+  newest,
+  newGeneration,
+  type ReplayedView,
+  wishesOf,
+} from "./new-generation.ts";
 import { type Preview, type PreviewOptions, previewReplay } from "./preview.ts";
 import { type ReplayContext, type ReplaySettings, settingsOf } from "./replay-context.ts";
 import { removeGeneration } from "./remove-generation.ts";
@@ -86,9 +98,20 @@ export interface ReplayWishes {
 }
 
 export interface ReplayOptions extends ReplayWishes {
+  /**
+   * Unfinished generations by view: with these it goes on, and begins nothing, not even where somebody has aborted or swapped
+   * one and begun another since. One that its code cannot go on with is still begun anew, as it was asked for. Throws
+   * {@link NothingToDoError} as an outcome where it is gone.
+   */
+  readonly goesOnWith?: ReadonlyMap<string, string>;
   /** Ends the work at the next safe place with {@link ReplayInterruptedError}. */
   readonly signal?: AbortSignal;
   readonly observer?: ReplayObserver;
+}
+
+export interface ResumeOptions extends Omit<ReplayOptions, keyof ReplayWishes | "goesOnWith"> {
+  /** Who asks. */
+  readonly for?: "operator" | "schedule";
 }
 
 export interface ReplayReport {
@@ -111,7 +134,22 @@ export interface ReplayReport {
 
 /** What became of one of several. */
 export type Started =
-  { readonly view: string; readonly report: ReplayReport } | { readonly view: string; readonly error: unknown };
+  | { readonly view: string; readonly report: ReplayReport }
+  /** `generation` is the one that it came to nothing with, where there was one. */
+  | { readonly view: string; readonly error: unknown; readonly generation?: string };
+
+/** The view is live as reported; what soaked before could not be removed. The next replay, or the schedule, removes it. */
+export class RetirementFailedError extends Error {
+  readonly code = "RETIREMENT_FAILED";
+  override readonly name = "RetirementFailedError";
+  readonly report: ReplayReport;
+
+  constructor(report: ReplayReport, cause: unknown) {
+    const what = `${report.view} is live as reported, but what soaked before could not be removed`;
+    super(`${what}: ${messageOf(cause)}; the next replay removes it`, { cause });
+    this.report = report;
+  }
+}
 
 export class Replay {
   /** As the catalog calls it: the view, or the view and the name of one as of a position. */
@@ -201,11 +239,12 @@ export class Replay {
    * still being built as the replay does it, with the live rows as well; one that is written, while it is. Found to be wrong, it
    * can no longer become live. Throws {@link NothingToDoError} when there is none.
    */
-  async verify(options: Omit<ReplayOptions, keyof ReplayWishes> = {}): Promise<GenerationReport> {
+  async verify(options: Omit<ReplayOptions, keyof ReplayWishes | "goesOnWith"> = {}): Promise<GenerationReport> {
     const generation = this.#notLiveYet(await this.#entry());
     this.#checkIsWritten(generation);
     if (generation.role === "building") {
-      const [started] = await Replay.startTogether([this], options, "report");
+      const goesOnWith = new Map([[this.view, generation.id]]);
+      const [started] = await Replay.startTogether([this], { ...options, goesOnWith }, "report");
       if (started !== undefined && "error" in started) throw started.error;
     } else {
       options.observer?.step?.("verify", generation);
@@ -227,7 +266,10 @@ export class Replay {
     return id === undefined ? undefined : readReport(this.#context, this.#projectionName, id);
   }
 
-  /** Makes the generation live that is ready. Throws {@link NothingToDoError} and TransitionRefusedError, which says what it lacks. */
+  /**
+   * Makes the generation live that is ready. Throws {@link NothingToDoError}; TransitionRefusedError, which says what it lacks;
+   * and {@link RetirementFailedError}, after which it is live.
+   */
   async swap({ observer }: Pick<ReplayOptions, "observer"> = {}): Promise<ReplayReport> {
     const entry = await this.#entry();
     const unfinished = unfinishedOf(entry);
@@ -235,7 +277,7 @@ export class Replay {
       throw new NothingToDoError(`no replay of ${this.view} is ready to be swapped in: start one`);
     }
     const report = await this.#swapped(unfinished, observer, { seamEvents: 0 });
-    await this.finishRetirements(observer);
+    await this.#retireAfter(report, observer);
     return report;
   }
 
@@ -252,10 +294,13 @@ export class Replay {
    * Goes on with an unfinished replay; undefined when there is none, or nothing is left to do for it but to be swapped in. What
    * an operator paused is only resumed for an operator; what stands still because its code was not deployed, whenever it is again.
    */
-  async resume(
-    options: Omit<ReplayOptions, keyof ReplayWishes> & { readonly for?: "operator" | "schedule" } = {},
-  ): Promise<ReplayReport | undefined> {
-    const { for: whom = "schedule", ...rest } = options;
+  async resume(options: ResumeOptions = {}): Promise<ReplayReport | undefined> {
+    const started = await this.tryResume(options);
+    return started === undefined ? undefined : reportOrThrow([started]);
+  }
+
+  /** As {@link Replay.resume}; what goes wrong with building is told as an outcome, which names the generation. */
+  async tryResume({ for: whom = "schedule", ...options }: ResumeOptions = {}): Promise<Started | undefined> {
     await this.finishRetirements(options.observer);
     for (const generation of (await this.#entry()).generations) await this.#resumeWriting(generation, whom);
     const entry = await this.#entry();
@@ -266,7 +311,12 @@ export class Replay {
     if (unfinished === undefined || unfinished.paused !== undefined) return undefined;
     const { sealedTo, behind, autoSwap } = unfinished;
     if (sealedTo !== undefined && behind !== true && autoSwap !== true) return undefined;
-    return this.start(rest);
+    const goesOnWith = new Map([[this.view, unfinished.id]]);
+    const [started] = await Replay.startTogether([this], { ...options, goesOnWith });
+    // It was aborted, or swapped, since it was read.
+    return started !== undefined && "error" in started && started.error instanceof NothingToDoError
+      ? undefined
+      : started;
   }
 
   /** Ends an unfinished replay and removes its table. Throws {@link NothingToDoError}, also when the swap was quicker. */
@@ -334,7 +384,11 @@ export class Replay {
       if (generation !== undefined && (await this.#isBeyondRepair(generation.id, error).catch(() => false))) {
         await this.#putAway(generation).catch(() => undefined);
       }
-      outcomes.set(this, { view: this.view, error });
+      outcomes.set(this, {
+        view: this.view,
+        error,
+        ...(generation === undefined ? {} : { generation: generation.id }),
+      });
     }
   }
 
@@ -363,8 +417,17 @@ export class Replay {
     if ((options.autoSwap ?? declared.autoSwap) !== true) return asItIs("ready", seamEvents);
     this.#throwIfInterrupted(signal);
     const report = await this.#swapped(declared, observer, { ...facts, seamEvents });
-    await this.finishRetirements(observer);
+    await this.#retireAfter(report, observer);
     return report;
+  }
+
+  /** Throws {@link RetirementFailedError}: that the view was swapped must not be lost in what went wrong after it. */
+  async #retireAfter(report: ReplayReport, observer: ReplayObserver | undefined): Promise<void> {
+    try {
+      await this.finishRetirements(observer);
+    } catch (error) {
+      throw new RetirementFailedError(report, error);
+    }
   }
 
   async #swapped(
@@ -395,15 +458,23 @@ export class Replay {
   }
 
   /** Finds the unfinished generation or declares one, and makes its table. */
-  async #declare({ observer, ...wishes }: ReplayOptions): Promise<Generation> {
-    const { from, until } = wishes;
+  async #declare({ observer, goesOnWith, ...asked }: ReplayOptions): Promise<Generation> {
     const { eventStore, tablePrefix } = this.#context;
+    let goOnWith = goesOnWith?.get(this.view);
+    let wishes: ReplayWishes = asked;
     for (;;) {
+      const { from, until } = wishes;
       const entry = await this.#entry();
       const unfinished = unfinishedOf(entry);
+      if (goOnWith !== undefined && unfinished?.id !== goOnWith) {
+        throw new NothingToDoError(`generation ${goOnWith} of ${this.view} is not unfinished any more`);
+      }
       if (unfinished !== undefined && this.#cannotGoOn(unfinished)) {
+        // What takes its place is begun as it was.
+        wishes = { ...wishesOf(unfinished), ...asked };
         try {
           await this.#putAway(unfinished);
+          goOnWith = undefined;
         } catch (error) {
           // Somebody else has put it away: look again.
           if (!(error instanceof TransitionRefusedError)) throw error;
@@ -417,7 +488,8 @@ export class Replay {
       const generation =
         unfinished ??
         newGeneration(tablePrefix, this.#replayed, wishes, await endOf(eventStore, this.#replayed, until));
-      checkIsAsAsked(this.#replayed, generation, wishes);
+      // What goes on by itself asks for nothing: its own version is there, also where a newer one is.
+      if (goOnWith === undefined) checkIsAsAsked(this.#replayed, generation, wishes);
       observer?.step?.("declare", generation);
       try {
         if (unfinished === undefined) {
@@ -475,23 +547,29 @@ export class Replay {
 
   /** The tail is taken after the join: what a projector acknowledged that did not know the generation lies before it. */
   async #closeSeam(id: string, { signal, observer }: ReplayOptions): Promise<number> {
-    const generation = this.#generationIn(await this.#entry(), id);
-    const isWritten = generation.role === "joined" || (generation.role === "soaking" && generation.behind === true);
-    if (!isWritten || generation.verifiedTo === undefined) return 0;
-    observer?.step?.("close-seam", generation);
-    const tail = await this.#context.eventStore.tail();
-    const seam = await this.#seamOf(generation, (read, at) => {
-      this.#throwIfInterrupted(signal);
-      observer?.progress?.(read, at, tail);
-    });
-    try {
-      const events = await closeSeam(seam, generation.sealedTo ?? generation.verifiedTo, tail);
-      await this.#transit(id, "sealed", { sealedTo: tail });
-      return events;
-    } catch (error) {
-      // There is no lease any more: another worker may have gone on from here, or aborted it and taken its table.
-      if (generation.role !== "joined" || this.#generationIn(await this.#entry(), id).role !== "live") throw error;
-      return 0;
+    for (let tries = 1; ; tries += 1) {
+      const generation = this.#generationIn(await this.#entry(), id);
+      const { role, verifiedTo, sealedTo, pauses, behind } = generation;
+      const isWritten = role === "joined" || (role === "soaking" && behind === true);
+      if (!isWritten || verifiedTo === undefined) return 0;
+      observer?.step?.("close-seam", generation);
+      const tail = await this.#context.eventStore.tail();
+      const seam = await this.#seamOf(generation, (read, at) => {
+        this.#throwIfInterrupted(signal);
+        observer?.progress?.(read, at, tail);
+      });
+      try {
+        const events = await closeSeam(seam, sealedTo ?? verifiedTo, tail);
+        await this.#transit(id, "sealed", { sealedTo: tail, ...(pauses === undefined ? {} : { pauses }) });
+        return events;
+      } catch (error) {
+        // There is no lease any more: another worker may have gone on from here, or aborted it and taken its table.
+        const now = this.#generationIn(await this.#entry(), id);
+        if (role === "joined" && now.role === "live") return 0;
+        // It was paused and resumed meanwhile, or somebody else has closed it further: looked at again.
+        if (!(error instanceof TransitionRefusedError) || now.paused !== undefined || tries === maximumTries)
+          throw error;
+      }
     }
   }
 
@@ -536,10 +614,22 @@ export class Replay {
     const entry = await this.#entry();
     const before = liveGeneration(entry);
     const next = entry.generations.find((generation) => generation.id === id);
+    if (next !== undefined) await this.#checkTableIsThere(next, name);
     if (before !== undefined && next !== undefined) await this.#checkKeepsRows(before, next, name);
     const after = await this.#transit(id, name);
     const former = after.generations.find((generation) => generation.id === before?.id && generation.id !== id);
     return { generation: this.#generationIn(after, id), ...(former === undefined ? {} : { former }) };
+  }
+
+  /** Somebody may have removed it by hand: the catalog would not know. */
+  async #checkTableIsThere({ id, table }: Generation, name: "swap" | "rollback"): Promise<void> {
+    try {
+      await getItems(this.#context.dynamodb, table, [rowItemKey({ partition: "nobody's", sort: "nobody's" })]);
+    } catch (error) {
+      if (!isNamed(error, "ResourceNotFoundException")) throw error;
+      const what = `${name} of generation ${id} of ${this.view} is refused`;
+      throw new TransitionRefusedError(`${what}: its table ${table} is not there`, { cause: error });
+    }
   }
 
   /** A stream that waits in the generation, and went on in the live one, would go back before its readers' eyes. */
@@ -547,7 +637,13 @@ export class Replay {
     const { dynamodb, quarantine } = this.#context;
     const seen = async (generation: Generation, stream: string): Promise<bigint> => {
       const reader = { dynamodb, projection: this.#projectionOf(generation), generation };
-      return (await readGuard(reader, stream))?.revision ?? -1n;
+      try {
+        return (await readGuard(reader, stream))?.revision ?? -1n;
+      } catch (error) {
+        // Of a live table that is gone readers see nothing that could go back.
+        if (generation !== live || !isNamed(error, "ResourceNotFoundException")) throw error;
+        return -1n;
+      }
     };
     for await (const { state, stream, revision } of quarantine.recordsOf(viewTarget(this.#projectionName, next.id))) {
       if (state !== "quarantined" || !readsStream(this.#projectionOf(live), stream)) continue;
@@ -644,6 +740,9 @@ export class Replay {
     return transit({ catalog, view: this.view, versions: this.#versions, by }, id, name, record);
   }
 }
+
+/** How often a seam is closed that was paused and resumed while it was. */
+const maximumTries = 3;
 
 /** Part of a table's name, and of a word on the command line. */
 const namePattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;

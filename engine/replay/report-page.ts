@@ -3,7 +3,7 @@
  * anywhere.
  */
 import type { GenerationReport, ReportedComparison, ReportedDifference } from "./report.ts";
-import { countsOf, verdictOf } from "./report-text.ts";
+import { countsOf, missingText, verdictOf } from "./report-text.ts";
 
 const style = `
   :root { color-scheme: light dark; --line: #8884; --good: #1a7f37; --bad: #b42318; }
@@ -86,10 +86,15 @@ function checkFacts({
 }
 
 function comparison(compared: ReportedComparison): string {
-  const { generation, version, differences } = compared;
+  const { generation, version, differences, missingTable } = compared;
   const counts = countsOf(compared).map(([count, what]): Fact => [sentence(what), count]);
   const unlisted = counts.slice(1).reduce((sum, [, count]) => sum + Number(count), 0) - differences.length;
-  const more = unlisted > 0 ? `<p>and ${unlisted} more</p>` : "";
+  const more =
+    missingTable !== undefined
+      ? `<p>${escaped(sentence(missingText(missingTable)))}.</p>`
+      : unlisted > 0
+        ? `<p>and ${unlisted} more</p>`
+        : "";
   const rows = differences.map(differenceRow).join("\n");
   const listed =
     differences.length === 0

@@ -36,8 +36,14 @@ export function reportText(report: GenerationReport): string {
 /** How rows compare with the live ones: the counts that are not 0, and the differences that are listed. */
 export function comparisonLines(comparison: ReportedComparison): string[] {
   const counts = countsOf(comparison).map(([count, what]) => `${count} ${what}`);
+  const { missingTable } = comparison;
+  const missing = missingTable === undefined ? [] : [`              ${missingText(missingTable)}`];
   const listed = comparison.differences.map((difference) => `              ${differenceText(difference)}`);
-  return [`  live view   ${counts.join(", ")}`, ...listed];
+  return [`  live view   ${counts.join(", ")}`, ...missing, ...listed];
+}
+
+export function missingText(table: string): string {
+  return `its table ${table} was not there: nothing could be compared`;
 }
 
 /** With what each count says; those that are hardly ever there are left out while they are 0. */

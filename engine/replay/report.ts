@@ -31,6 +31,8 @@ const comparisonSchema = z.object({
   changed: z.int(),
   otherOffset: z.int(),
   undecided: z.int(),
+  /** Name of the live table, where it was not there: then all rows are counted as damaged. */
+  missingTable: z.string().exactOptional(),
   /** The first of those that are not the same. */
   differences: z.array(reportedDifferenceSchema),
 });

@@ -3,6 +3,7 @@
  * check closes. Each is one write of the catalog on condition of the epoch, so of two operators one wins and the other
  * decides anew; repeating one that is done changes nothing.
  */
+import { comparePositions } from "../event-store/position.ts";
 import {
   type Catalog,
   CatalogConflictError,
@@ -39,12 +40,17 @@ interface Transition {
   readonly soakingBecomes?: GenerationRole;
   /** What it takes back of what is written down of the generation. */
   readonly clears?: readonly ("behind" | "paused" | "pausedBy" | "soakUntil")[];
+  /** Whether the generation bears how often it has taken it. */
+  readonly isCounted?: true;
   readonly checks: readonly Check[];
 }
 
 /** What a transition writes down beside the role. */
 export type TransitionRecord = Partial<
-  Pick<Generation, "worker" | "verifiedTo" | "reportedAt" | "sealedTo" | "blocked" | "paused" | "pausedBy" | "behind">
+  Pick<
+    Generation,
+    "worker" | "verifiedTo" | "reportedAt" | "sealedTo" | "blocked" | "paused" | "pausedBy" | "behind" | "pauses"
+  >
 >;
 
 interface Attempt {
@@ -77,8 +83,18 @@ const hasNoEnd: Check = ({ generation: { until } }) =>
 const hasEnd: Check = ({ generation: { until } }) =>
   until === undefined ? "it has no end: what is written on is not frozen" : undefined;
 
+/** What was acknowledged while it stood still may lie behind a tail that was taken before. */
+const isOfThisPause: Check = ({ generation, record }) =>
+  generation.pauses === record.pauses ? undefined : "it was paused since its tail was taken";
+
+/** Another worker has closed it to a later tail: there is no way back from that. */
+const isNoStepBack: Check = ({ generation: { sealedTo }, record }) =>
+  sealedTo === undefined || record.sealedTo === undefined || comparePositions(sealedTo, record.sealedTo) <= 0
+    ? undefined
+    : "it is closed to a later position already";
+
 const isNotBlocked: Check = ({ generation: { blocked } }) =>
-  blocked === undefined ? undefined : `a write to it failed: ${blocked}`;
+  blocked === undefined ? undefined : `it is blocked: ${blocked}`;
 
 /** New code must not finish, or go on with, what other code began. */
 const hasItsCode: Check = ({ generation, versions }) =>
@@ -112,14 +128,19 @@ export const transitions: Readonly<Record<TransitionName, Transition>> = {
     checks: [isByItsWorker, isNotPaused, isVerified, isReported, hasEnd, hasItsCode],
   },
   /** Records that every stream is applied up to a tail that was taken after the join, or after it was resumed. */
-  sealed: { from: ["joined", "soaking"], to: "unchanged", clears: ["behind"], checks: [isNotPaused, hasItsCode] },
+  sealed: {
+    from: ["joined", "soaking"],
+    to: "unchanged",
+    clears: ["behind"],
+    checks: [isNotPaused, isOfThisPause, isNoStepBack, hasItsCode],
+  },
   /** An event could not be written to it while the live one went on: it stays out of the running. */
   block: { from: ["joined", "soaking"], to: "unchanged", checks: [] },
   /**
    * Nobody writes it until it is resumed: because an operator wants it so, or because a projector met it whose code is another.
    * The live one cannot be: what it lacks, readers would miss.
    */
-  pause: { from: ["building", "joined", "soaking"], to: "unchanged", checks: [] },
+  pause: { from: ["building", "joined", "soaking"], to: "unchanged", isCounted: true, checks: [] },
   /** It is written again. What went past it meanwhile, its seam is closed to. */
   resume: {
     from: ["building", "joined", "soaking"],
@@ -200,7 +221,7 @@ function after(
   name: TransitionName,
   record: TransitionRecord,
 ): readonly Generation[] | "done" {
-  const { from, to, liveBecomes, soakingBecomes, clears = [], checks } = transitions[name];
+  const { from, to, liveBecomes, soakingBecomes, clears = [], isCounted, checks } = transitions[name];
   const generation = entry.generations.find((candidate) => candidate.id === id);
   const what = `${name} of generation ${id} of ${entry.projection} is refused`;
   if (generation === undefined) {
@@ -218,7 +239,8 @@ function after(
     if (candidate.id === id) {
       const kept = { ...candidate };
       for (const attribute of clears) Reflect.deleteProperty(kept, attribute);
-      return { ...kept, ...record, role: to === "unchanged" ? candidate.role : to };
+      const counted = isCounted === true ? { pauses: (candidate.pauses ?? 0) + 1 } : {};
+      return { ...kept, ...record, ...counted, role: to === "unchanged" ? candidate.role : to };
     }
     const becomes = candidate.role === "live" ? liveBecomes : candidate.role === "soaking" ? soakingBecomes : undefined;
     if (becomes === undefined) return candidate;

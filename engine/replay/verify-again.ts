@@ -69,7 +69,7 @@ async function checkWritten(
   const lines = found.differences.map(describeDifference);
   await keep(verified, { outcome, rows, guards, differences, undecided, lines });
   // What has not arrived yet, or waits, is missing for a while; everything else is wrong for good.
-  const isWrong = found.differences.some(({ kind }) => kind !== "guard-behind" && kind !== "quarantined");
+  const isWrong = found.differenceCount > found.lateCount;
   return { wrong: isWrong ? `verified again, it differs from its events in ${differences} places` : undefined };
 }
 

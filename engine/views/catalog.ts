@@ -64,6 +64,8 @@ export interface Generation {
   readonly pausedBy?: "operator" | "code";
   /** Since it was paused, projectors may have passed it by: its seam has to be closed again. */
   readonly behind?: boolean;
+  /** How often it was paused: what was looked at before the last time does not say that its seam is closed. */
+  readonly pauses?: number;
   /** When it is retired by itself, in ISO 8601. */
   readonly soakUntil?: string;
 }
@@ -116,6 +118,7 @@ const generationSchema = z.object({
   paused: z.string().exactOptional(),
   pausedBy: z.enum(["operator", "code"]).exactOptional(),
   behind: z.boolean().exactOptional(),
+  pauses: z.int().exactOptional(),
   soakUntil: z.string().exactOptional(),
 });
 

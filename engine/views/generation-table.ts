@@ -66,13 +66,21 @@ export async function createGenerationTable(
   await protect(dynamodb, table);
 }
 
-/** Removes the table; one that is gone already is no error. */
+/** Removes the table; one that is gone already is no error, and one that is still being made is waited for. */
 export async function deleteGenerationTable(dynamodb: DynamoDBClient, table: string): Promise<void> {
-  try {
-    await translated(dynamodb.send(new DeleteTableCommand({ TableName: table })));
-  } catch (error) {
-    if (!isNamed(error, "ResourceNotFoundException")) throw error;
+  for (let waits = 0; waits < maximumWaits; waits += 1) {
+    try {
+      await translated(dynamodb.send(new DeleteTableCommand({ TableName: table })));
+      return;
+    } catch (error) {
+      if (isNamed(error, "ResourceNotFoundException")) return;
+      if (!isNamed(error, "ResourceInUseException")) throw error;
+      // Being made, changed, or removed by somebody else.
+      if ((await description(dynamodb, table))?.TableStatus === "DELETING") return;
+    }
+    await sleep(waitMs);
   }
+  throw new ViewsUnavailableError(`table ${table} was not ready to be removed within a minute: try again`);
 }
 
 async function untilActive(dynamodb: DynamoDBClient, table: string): Promise<void> {

@@ -19,11 +19,10 @@ import {
   reportingErrors,
 } from "../cli/command-error.ts";
 import { type Progress, showProgress } from "../cli/progress.ts";
-import { readRunningSystem } from "../system/running-system.ts";
-import { withStores } from "../system/system-stores.ts";
+import { deployedOption, type SystemAsked, withStoresOf } from "../system/system-stores.ts";
 import { checkQuickly } from "./quick-check.ts";
 
-interface CheckCommandOptions extends CommonOptions {
+interface CheckCommandOptions extends CommonOptions, SystemAsked {
   readonly repair?: boolean;
   readonly quick?: boolean;
   readonly full?: boolean;
@@ -47,6 +46,7 @@ export function checkCommand(): Command {
       "--quick",
       "only whether the streams that moved since the last quick check are in the views; applies what is not",
     )
+    .option(...deployedOption)
     .addHelpText(
       "after",
       "\nExit code 0: every row and guard is what the events say. 1: one is not, or it could not be found out.",
@@ -85,6 +85,8 @@ function refuseContradictions(view: string | undefined, options: CheckCommandOpt
   if (given.length > 1) refuse("CHECKS_CONTRADICT", `${given.join(" and ")} are different checks: give one of them`);
   if (quick === true && repair === true)
     refuse("QUICK_WITH_REPAIR", "--quick looks at no rows, and --repair puts rows right: give one of them");
+  if (quick === true && options.deployed === true)
+    refuse("QUICK_OF_DEPLOYED", "--quick invokes functions of this machine: of a deployment, invoke quick-check");
   if (seed !== undefined && sample === undefined)
     refuse("SEED_WITHOUT_SAMPLE", "--seed says which rows --sample takes: give both, or none");
   if (row !== undefined && view === undefined)
@@ -98,14 +100,14 @@ function rowsAsked({ sample, seed, row }: CheckCommandOptions): RowsAsked | unde
 }
 
 async function check(view: string | undefined, options: CheckCommandOptions): Promise<void> {
-  const { json, data, repair } = options;
+  const { json, repair } = options;
   const only = rowsAsked(options);
   const asked = (view === undefined ? viewNames : [view]).map((name) => ({
     view: name,
     versions: versionsOf(name),
     options: only === undefined ? {} : { only },
   }));
-  const outcomes = await withStores(await readRunningSystem(data), async (stores) => {
+  const outcomes = await withStoresOf(options, async (stores) => {
     const found: readonly Checked[] = await checkAll(stores, asked, repair === true);
     return repair === true ? repairAll(stores, found) : found;
   });

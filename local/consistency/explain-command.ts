@@ -16,10 +16,9 @@ import { versionsOf } from "../../projections/registry.ts";
 import { command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
 import { positionOption } from "../cli/position-option.ts";
 import { type Progress, showProgress } from "../cli/progress.ts";
-import { readRunningSystem } from "../system/running-system.ts";
-import { withStores } from "../system/system-stores.ts";
+import { deployedOption, type SystemAsked, withStoresOf } from "../system/system-stores.ts";
 
-interface ExplainCommandOptions extends CommonOptions {
+interface ExplainCommandOptions extends CommonOptions, SystemAsked {
   readonly until?: Position;
 }
 
@@ -37,6 +36,7 @@ export function explainCommand(): Command {
     .argument("<view>", "the view")
     .argument("<key>", "the row: its partition, its sort key, or both as `partition / sort`")
     .addOption(positionOption("until", "only events up to this one, COMMIT/PREPARE"))
+    .option(...deployedOption)
     .addHelpText(
       "after",
       "\nExit code 0: explained, and the row is what its events say. 1: it is not, nobody can say, or there is no such row.",
@@ -46,9 +46,10 @@ export function explainCommand(): Command {
     });
 }
 
-async function explain(view: string, asked: string, { json, data, until }: ExplainCommandOptions): Promise<void> {
+async function explain(view: string, asked: string, options: ExplainCommandOptions): Promise<void> {
+  const { json, until } = options;
   const versions = versionsOf(view);
-  const explained = await withStores(await readRunningSystem(data), async (stores): Promise<Explained> => {
+  const explained = await withStoresOf(options, async (stores): Promise<Explained> => {
     const { generation, projection, decisions } = await liveOf(stores, view, versions);
     const explanation = await watched(stores, view, {
       ...{ projection, generation, decisions, asked },

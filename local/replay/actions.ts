@@ -1,6 +1,6 @@
 /** Each action of `tidemark replay` on the stores of a running system, with what it says. */
 import { discontinueView } from "../../engine/replay/discontinue-view.ts";
-import { Replay } from "../../engine/replay/replay.ts";
+import { Replay, type ReplayReport } from "../../engine/replay/replay.ts";
 import type { ReplayContext } from "../../engine/replay/replay-context.ts";
 import { previewText } from "../../engine/replay/preview-text.ts";
 import { replayStatus } from "../../engine/replay/replay-status.ts";
@@ -58,15 +58,8 @@ export async function act(
       return;
     }
     case "swap": {
-      const { generation, former } = await machine.swap();
-      const back = former === undefined ? "" : `; back: tidemark replay rollback ${view}`;
-      const document = {
-        view,
-        outcome: "live",
-        generation: generation.id,
-        ...(former === undefined ? {} : { former: former.id }),
-      };
-      say(options, document, `${view} is swapped: ${generation.id} is live${back}`);
+      // Told before what soaked until then is removed, which takes a while and may fail.
+      await machine.swap({ observer: { swapped: (report) => saySwapped(report, options) } });
       return;
     }
     case "abort": {
@@ -101,6 +94,17 @@ async function resume(machine: Replay, options: ReplayOptions): Promise<void> {
     "NOTHING_TO_DO",
     `no replay of ${view} is unfinished, or stands still: there is nothing to resume`,
   );
+}
+
+function saySwapped({ view, generation, former }: ReplayReport, options: ReplayOptions): void {
+  const back = former === undefined ? "" : `; back: tidemark replay rollback ${view}`;
+  const document = {
+    view,
+    outcome: "live",
+    generation: generation.id,
+    ...(former === undefined ? {} : { former: former.id }),
+  };
+  say(options, document, `${view} is swapped: ${generation.id} is live${back}`);
 }
 
 function say({ json }: ReplayOptions, document: object, text: string): void {

@@ -4,8 +4,7 @@ import type { Position } from "../../engine/event-store/position.ts";
 import { versionsOf } from "../../projections/registry.ts";
 import { CommandError, command, type CommonOptions, exitCodes, reportingErrors } from "../cli/command-error.ts";
 import { positionOption } from "../cli/position-option.ts";
-import { readRunningSystem } from "../system/running-system.ts";
-import { withStores } from "../system/system-stores.ts";
+import { deployedOption, type SystemAsked, withStoresOf } from "../system/system-stores.ts";
 import { act, discontinue } from "./actions.ts";
 
 /** By name: what it does, and the options that it takes beside `--data` and `--json`. */
@@ -30,7 +29,7 @@ export type Action = keyof typeof actions;
 
 const onSeveralViews: ReadonlySet<Action> = new Set(["run", "preview", "start"]);
 
-export interface ReplayOptions extends CommonOptions {
+export interface ReplayOptions extends CommonOptions, SystemAsked {
   readonly from?: Position;
   readonly until?: Position;
   readonly as?: string;
@@ -61,6 +60,7 @@ export function replayCommand(): Command {
       .option("--auto-swap", "swap in what is started as soon as it is ready")
       .addOption(numberOption("soak", "hours after the swap, until the generation before it is removed"))
       .option("--report <file>", "write the report there too: .html, .json or .txt")
+      .option(...deployedOption)
       .addHelpText("after", `\nActions, given before the view:\n${listed.join("\n")}`)
       .action(async (words: readonly string[], options: ReplayOptions) => {
         await reportingErrors(options.json, () => replay(words, options));
@@ -82,13 +82,12 @@ async function replay(words: readonly string[], options: ReplayOptions): Promise
   const action: Action = hasAction ? first : "run";
   const views = hasAction ? others : words;
   checkUsage(action, views, options);
-  const system = () => readRunningSystem(options.data);
   const [view = ""] = views;
   if (action === "retire" && options.as === undefined && !isView(view)) {
-    return withStores(await system(), (stores) => discontinue(stores, view, options));
+    return withStoresOf(options, (stores) => discontinue(stores, view, options));
   }
   const asked = [...new Set(views)].map((name) => versionsOf(name));
-  await withStores(await system(), (stores) => act(action, stores, asked, options));
+  await withStoresOf(options, (stores) => act(action, stores, asked, options));
 }
 
 function isAction(word: string): word is Action {

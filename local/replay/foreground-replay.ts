@@ -60,7 +60,7 @@ export async function runInForeground(machines: readonly Replay[], options: Fore
   });
   for (const outcome of outcomes) if ("report" in outcome) tell(outcome.report);
   const failed = outcomes.flatMap((outcome) => ("error" in outcome ? [outcome] : []));
-  const errors = failed.map(({ view, error }) => explained(error, view, told.has(view)));
+  const errors = failed.map(({ view, error }) => explained(error, view));
   if (json === true && machines.length > 1) {
     console.log(
       JSON.stringify({ views: [...documents, ...failed.map(({ view }, index) => failure(view, errors[index]))] }),
@@ -133,12 +133,7 @@ function failure(view: string, error: unknown): object {
   return { view, outcome: "failed", error: errorDocument(error) };
 }
 
-function explained(error: unknown, view: string, isLive: boolean): unknown {
-  if (isLive) {
-    const why = messageOf(error);
-    const message = `${view} is live as reported, but what soaked before could not be removed: ${why}; the next replay removes it`;
-    return new CommandError("RETIREMENT_FAILED", message, 1, error);
-  }
+function explained(error: unknown, view: string): unknown {
   if (error instanceof ReplayPausedError || !(error instanceof ReplayInterruptedError)) return error;
   const goOn = `run it again to go on from its checkpoint, or: tidemark replay abort ${view}`;
   return new CommandError(error.code, `${error.message}; the live view is untouched; ${goOn}`, 1, error);

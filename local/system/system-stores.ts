@@ -1,24 +1,49 @@
 import { hostname, userInfo } from "node:os";
-import { EventStore } from "../../engine/event-store/event-store.ts";
 import { Quarantine, quarantineTable } from "../../engine/quarantine/quarantine.ts";
 import type { ReplayContext } from "../../engine/replay/replay-context.ts";
 import { Catalog } from "../../engine/views/catalog.ts";
 import { connectDynamoDB } from "../../engine/views/dynamodb.ts";
 import { catalogTable } from "../../functions/dynamodb-connection.ts";
-import type { RunningSystem } from "./running-system.ts";
+import { connectTo, eventStoreConnectionString } from "../../functions/event-store-connection.ts";
+import { readSettings, viewSettings } from "../../functions/settings.ts";
+import type { CommonOptions } from "../cli/command-error.ts";
+import { readRunningSystem, type RunningSystem } from "./running-system.ts";
 
-/** Event store and views of a running system, as its functions use them, as long as `work` takes. */
-export async function withStores<Value>(
-  {
-    region,
-    dynamodbEndpoint: endpoint,
-    eventStoreConnectionString,
-    tablePrefix,
-  }: Pick<RunningSystem, "region" | "dynamodbEndpoint" | "eventStoreConnectionString" | "tablePrefix">,
+/** Which system a command is for. */
+export interface SystemAsked extends Pick<CommonOptions, "data"> {
+  /** Not the one that runs on this machine, but the deployment that the functions' environment variables name. */
+  readonly deployed?: boolean;
+}
+
+export const deployedOption = [
+  "--deployed",
+  "not of the system on this machine, but of the deployment that TABLE_PREFIX, AWS_REGION and EVENTSTORE_CONNECTION_STRING (or EVENTSTORE_CONNECTION_STRING_PARAMETER) name",
+] as const;
+
+type StoresNamed = Pick<RunningSystem, "region" | "eventStoreConnectionString" | "tablePrefix"> &
+  Partial<Pick<RunningSystem, "dynamodbEndpoint">>;
+
+/** Event store and views of a system, as its functions use them, as long as `work` takes. Throws SettingsError and CommandError. */
+export async function withStoresOf<Value>(
+  { data, deployed }: SystemAsked,
   work: (stores: ReplayContext) => Promise<Value>,
 ): Promise<Value> {
-  const dynamodb = connectDynamoDB({ region, endpoint });
-  const eventStore = EventStore.connect(eventStoreConnectionString);
+  return withStores(deployed === true ? await deployment() : await readRunningSystem(data), work);
+}
+
+async function deployment(): Promise<StoresNamed> {
+  const { AWS_REGION: region, DYNAMODB_ENDPOINT: endpoint, TABLE_PREFIX: tablePrefix } = readSettings(viewSettings);
+  const named = { region, tablePrefix, eventStoreConnectionString: await eventStoreConnectionString() };
+  return endpoint === undefined ? named : { ...named, dynamodbEndpoint: endpoint };
+}
+
+/** Of a running system. */
+export async function withStores<Value>(
+  { region, dynamodbEndpoint: endpoint, eventStoreConnectionString: connectionString, tablePrefix }: StoresNamed,
+  work: (stores: ReplayContext) => Promise<Value>,
+): Promise<Value> {
+  const dynamodb = connectDynamoDB({ region, ...(endpoint === undefined ? {} : { endpoint }) });
+  const eventStore = connectTo(connectionString);
   const table = catalogTable(tablePrefix);
   try {
     const catalog = new Catalog(dynamodb, table);

@@ -6,10 +6,9 @@ import { entryName } from "../../engine/views/catalog.ts";
 import { type Row, ViewReader } from "../../engine/views/view-reader.ts";
 import { versionsOf } from "../../projections/registry.ts";
 import { command, type CommonOptions, reportingErrors } from "../cli/command-error.ts";
-import { readRunningSystem } from "../system/running-system.ts";
-import { withStores } from "../system/system-stores.ts";
+import { deployedOption, type SystemAsked, withStoresOf } from "../system/system-stores.ts";
 
-interface RowsCommandOptions extends CommonOptions {
+interface RowsCommandOptions extends CommonOptions, SystemAsked {
   readonly as?: string;
   readonly limit: number;
 }
@@ -25,15 +24,16 @@ export function rowsCommand(): Command {
         throw new InvalidArgumentError("Give a whole number from 1 to 999999.");
       }),
     )
+    .option(...deployedOption)
     .action(async (view: string, key: string | undefined, options: RowsCommandOptions) => {
       await reportingErrors(options.json, () => showRows(view, key, options));
     });
 }
 
 async function showRows(view: string, key: string | undefined, options: RowsCommandOptions): Promise<void> {
-  const { json, data, as, limit } = options;
+  const { json, as, limit } = options;
   versionsOf(view);
-  const rows = await withStores(await readRunningSystem(data), async ({ dynamodb, catalog }) => {
+  const rows = await withStoresOf(options, async ({ dynamodb, catalog }) => {
     const found: Row[] = [];
     for await (const page of new ViewReader(dynamodb, catalog).rows(entryName(view, as))) {
       found.push(...page.filter((row) => key === undefined || isNamedBy(row.key, key)));

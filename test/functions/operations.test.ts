@@ -15,6 +15,7 @@ import { invoke } from "../engine/http/api-gateway.ts";
 import { rejection } from "../local/eventstoredb/event-store-for-test.ts";
 import { triggers } from "../../functions/subscriptions.ts";
 import { versionsOf, viewNames } from "../../projections/registry.ts";
+import { runTidemark } from "../system/started-system.ts";
 import { order } from "./orders.ts";
 
 const tablePrefix = `operations-${randomUUID().slice(0, 8)}-`;
@@ -206,6 +207,71 @@ describe("the operations of a deployment", () => {
     await functions.replay({ view: "sales-by-month", action: "retire" }, plenty);
   });
 
+  it("replay that is asked to go on late, or twice, begins nothing", async () => {
+    await functions.replay({ view: "order-summary" }, remaining(0));
+    const [continuation] = api.asynchronous.splice(0);
+    await functions.replay({ view: "order-summary", action: "abort" }, plenty);
+    const nothing = { view: "order-summary", outcome: "nothing-to-resume" };
+    expect(await functions.replay(continuation, plenty)).toStrictEqual(nothing);
+    await functions.replay({ view: "order-summary" }, remaining(0));
+    const [second] = api.asynchronous.splice(0);
+    expect(await functions.replay(second, plenty)).toMatchObject({ outcome: "live" });
+    expect(await functions.replay(second, plenty)).toStrictEqual(nothing);
+  });
+
+  it("replay that is resumed by hand and runs out of time goes on by itself too", async () => {
+    await functions.replay({ view: "order-summary", action: "start" }, remaining(0));
+    api.asynchronous.splice(0);
+    const resume = { view: "order-summary", action: "resume" };
+    expect(await functions.replay(resume, remaining(0))).toMatchObject({ outcome: "interrupted", continues: true });
+    const [continuation] = api.asynchronous.splice(0);
+    expect(await functions.replay(continuation, plenty)).toMatchObject({ outcome: "ready" });
+    expect(await functions.replay({ view: "order-summary", action: "abort" }, plenty)).toMatchObject({
+      outcome: "aborted",
+    });
+  });
+
+  it("replay of a view that is named twice is one replay", async () => {
+    const views = ["order-summary", "order-summary"];
+    expect(await functions.replay({ views, action: "start" }, plenty)).toMatchObject({
+      view: "order-summary",
+      outcome: "ready",
+    });
+    await functions.replay({ view: "order-summary", action: "abort" }, plenty);
+  });
+
+  it("replay by schedule that brings nothing on in a whole invocation fails, so that somebody is told", async () => {
+    await functions.replay({ view: "order-summary" }, remaining(0));
+    api.asynchronous.splice(0);
+    const error = await rejection(functions.replay({ action: "resume" }, remaining(0)));
+    expect(error).toMatchObject({ errors: [{ code: "REPLAY_TOO_SLOW" }] });
+    await functions.replay({ view: "order-summary", action: "abort" }, plenty);
+  });
+
+  it("are had from a machine too, by the variables that the functions have", async () => {
+    const checked = await runTidemark("check", "sales-by-month", "--deployed", "--json");
+    expect(checked.code).toBe(0);
+    expect(JSON.parse(checked.stdout)).toMatchObject({ agrees: true, views: [{ view: "sales-by-month", guards: 3 }] });
+    const started = await runTidemark("replay", "start", "sales-by-month", "--deployed", "--json");
+    expect(JSON.parse(started.stdout)).toMatchObject({ view: "sales-by-month", outcome: "ready" });
+    expect(await functions.replay({ view: "sales-by-month", action: "abort" }, plenty)).toMatchObject({
+      outcome: "aborted",
+    });
+    const rows = await runTidemark("rows", "sales-by-month", "--deployed", "--json");
+    expect(JSON.parse(rows.stdout)).toMatchObject({ rows: [{ attributes: { orders: 3 } }] });
+    const explained = await runTidemark("explain", "sales-by-month", "1996-07#USD", "--deployed");
+    expect(explained).toMatchObject({ code: 0 });
+    vi.stubEnv("TABLE_PREFIX", undefined);
+    const unnamed = await runTidemark("check", "sales-by-month", "--deployed");
+    vi.unstubAllEnvs();
+    expect(unnamed).toStrictEqual({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringContaining("environment variables are missing or wrong: TABLE_PREFIX") as string,
+    });
+    expect(await runTidemark("check", "--quick", "--deployed")).toMatchObject({ code: 2 });
+  });
+
   it("replay that was interrupted can be aborted", async () => {
     await functions.replay({ view: "order-summary" }, remaining(0));
     expect(await functions.replay({ view: "order-summary", action: "abort" }, plenty)).toMatchObject({
@@ -224,6 +290,7 @@ describe("the operations of a deployment", () => {
     [{ view: "sales-by-month", action: "abort", from: "0/0" }, "REPLAY_REQUEST", 'only "preview" takes'],
     [{ view: "sales-by-month", action: "rollback", from: "0/0" }, "REPLAY_REQUEST", 'only "preview" takes'],
     [{ view: "sales-by-month", action: "retire", from: "0/0" }, "REPLAY_REQUEST", 'only "preview" takes'],
+    [{ view: "sales-by-month", autoSwap: false }, "REPLAY_REQUEST", "only with"],
     [{ view: "sales-by-month", views: ["order-summary"] }, "REPLAY_REQUEST", '{"views": [...]}'],
     [{ view: "sales-by-month", action: "start", rate: 0 }, "REPLAY_REQUEST", '"rate"'],
     [{ view: "sales-by-month", action: "start", until: "0/0" }, "REPLAY_NAME", "give it a name"],

@@ -47,6 +47,7 @@ export const replaySettings: ReplaySettings = {
   rowsHeldBack: 2,
   batchesAtOnce: 2,
   giveWayAfterMs: 200,
+  giveWayForMs: 60_000,
   restPerWork: 1,
   eventsLeftAtJoin: 6,
 };

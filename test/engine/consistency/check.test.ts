@@ -60,6 +60,7 @@ describe.each(kinds)("a check of a view of rows that are %s", (kind) => {
       guards: 2,
       events: 7,
       differenceCount: 0,
+      lateCount: 0,
       differences: [],
       undecidedCount: 0,
       undecided: [],

@@ -9,6 +9,7 @@ const report = {
   guards: 5,
   events: 6,
   differenceCount: 2,
+  lateCount: 0,
   differences: [],
   undecidedCount: 1,
   undecided: [],

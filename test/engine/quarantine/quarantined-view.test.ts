@@ -428,6 +428,20 @@ describe.each(kinds)("a stream with an event that cannot be applied ($kind)", ({
       expect((await checkView(view, view.name, versions, { waitForGuardsMs: 0 })).differences).toStrictEqual([]);
     });
 
+    it("is not, while a generation stands still that may hold it, or wait at it when it goes on", async () => {
+      const stream = newStream();
+      await view.replay().start();
+      await quarantined(stream, 1, poison, 3);
+      await view.replay().pause();
+      const { id } = await view.generation("joined");
+      await expect(operations(broken).discard(view.name, stream, reasonFor)).rejects.toThrow(
+        `generation ${id} of ${view.name} is paused, and may hold the event or wait at it when it goes on: resume it first`,
+      );
+      await view.replay().abort();
+      await operations(broken).discard(view.name, stream, reasonFor);
+      expect(await redrive(stream, broken)).toStrictEqual([{ outcome: "released", events: 1 }]);
+    });
+
     it("says why, and is one that waits", async () => {
       const stream = newStream();
       await quarantined(stream, poison);

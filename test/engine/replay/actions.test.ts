@@ -11,6 +11,7 @@ import {
   ReplayPositionError,
   ReplayUnfinishedError,
 } from "../../../engine/replay/errors.ts";
+import { decide } from "../../../engine/quarantine/decisions.ts";
 import { discontinueView } from "../../../engine/replay/discontinue-view.ts";
 import { Replay, type ReplayObserver } from "../../../engine/replay/replay.ts";
 import { TransitionRefusedError } from "../../../engine/replay/transitions.ts";
@@ -448,8 +449,13 @@ it("of a view that is deployed no more: all that is left of it goes, once nobody
   await new Replay(context, view.versions, "then").start();
   const roles = await view.roles();
   expect(roles.sort()).toStrictEqual(["joined", "live", "soaking"]);
+  const decision = { subject: view.name, stream: "account-0", revision: 0n, reason: "it was never right" };
+  const decided = { ...decision, decidedAt: new Date().toISOString(), lastError: "cannot take it" };
+  await quarantine.transact([decide(quarantine.table, decided)]);
   expect(await discontinueView(context, view.name)).toHaveLength(4);
   expect((await view.entry()).epoch).toBe(0);
+  // A later view of that name would leave the event out, and nobody know why.
+  expect(await quarantine.decisions(view.name)).toStrictEqual([]);
   await view.expectNothingLeftBehind();
   await expect(discontinueView(context, view.name)).rejects.toThrow(NothingToDoError);
 });

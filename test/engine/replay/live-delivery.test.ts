@@ -14,12 +14,12 @@ async function isBehind(live: LiveDelivery): Promise<boolean> {
   return live.isBehind();
 }
 
-function watched(view: ViewForReplay, onBehind?: () => void): LiveDelivery {
+function watched(view: ViewForReplay, onBehind?: () => void, longestMs = 60_000): LiveDelivery {
   const { eventStore, dynamodb, catalog, name, versions } = view;
   const views = [{ name, versions }];
   return new LiveDelivery(
     { eventStore, dynamodb, catalog },
-    { views, lookEveryMs: 0, ...(onBehind === undefined ? {} : { onBehind }) },
+    { views, lookEveryMs: 0, longestMs, ...(onBehind === undefined ? {} : { onBehind }) },
   );
 }
 
@@ -81,6 +81,21 @@ describe.each(kinds)("live delivery into a view of $kind", (kind) => {
     expect(await isBehind(live)).toBe(true);
     await deleteGenerationTable(view.dynamodb, (await view.generation("live")).table);
     expect(await isBehind(live)).toBe(false);
+  });
+
+  it("is given way to for so long at a stretch, and no longer", async () => {
+    const view = await startLiveView(kind);
+    await view.happen(kind, 50);
+    expect(await isBehind(watched(view, undefined, 0))).toBe(false);
+    expect(await isBehind(watched(view, undefined, 60_000))).toBe(true);
+  });
+
+  it("is not behind for a few events, whatever share of the newest they are", async () => {
+    const view = await startLiveView(kind);
+    await view.happen(kind, 9, 1);
+    for (let filler = 0; filler < 100; filler += 1) await view.append(`other-${filler}`, [kind.eventOf(0)]);
+    await view.happen(kind, 5, 1);
+    expect(await isBehind(watched(view))).toBe(false);
   });
 
   it("does not end a replay when it cannot be told, and is looked at again", async () => {

@@ -452,7 +452,7 @@ describe.each(kinds)("a replay of $kind", (kind: Kind) => {
       }
       return isGone ? Promise.reject(new Error("its process is gone")) : send();
     });
-    const settings = { leaseMs: 100, lateWriteMs: 600, rowsHeldBack: 0, eventsAtOnce: 1 };
+    const settings = { leaseMs: 1_000, lateWriteMs: 600, rowsHeldBack: 0, eventsAtOnce: 1 };
     await expect(view.replay({ dynamodb, settings }).run()).rejects.toThrow("its process is gone");
     await view.happen(kind, 3);
     await view.deliverAll();

@@ -57,6 +57,7 @@ export const quick: ReplaySettings = {
   rowsHeldBack: 2,
   batchesAtOnce: 2,
   giveWayAfterMs: 1_000,
+  giveWayForMs: 60_000,
   restPerWork: 1,
   eventsLeftAtJoin: 3,
 };

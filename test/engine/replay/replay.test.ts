@@ -749,7 +749,7 @@ describe("a projector that cannot write the joined shadow", () => {
       dynamodb.destroy();
     });
     const error = await failure(view.replay(clients).run({ observer }), TransitionRefusedError);
-    expect(error.message).toBe(`swap of generation ${shadow} of shared is refused: a write to it failed: no such luck`);
+    expect(error.message).toBe(`swap of generation ${shadow} of shared is refused: it is blocked: no such luck`);
     expect((await view.entry()).generations).toStrictEqual([live]);
     expect(await view.contentsOf(live)).toStrictEqual(await view.expectedOf(live));
     await view.expectNothingLeftBehind();
@@ -797,7 +797,7 @@ describe("a projector that cannot write the joined shadow", () => {
     );
     expect(await view.deliver(await view.happen(ownedKind), { dynamodb })).toStrictEqual({ batchItemFailures: [] });
     dynamodb.destroy();
-    await expect(view.replay().rollback()).rejects.toThrow("is refused: a write to it failed: no such luck");
+    await expect(view.replay().rollback()).rejects.toThrow("is refused: it is blocked: no such luck");
     await view.replay().retire();
     expect(await view.roles()).toStrictEqual(["live"]);
     await view.expectExact();

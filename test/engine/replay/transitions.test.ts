@@ -144,8 +144,8 @@ describe("a check", () => {
     ["join", { until: startOfAll }, "it ends at a position, and a live view goes on"],
     ["freeze", {}, "it has no end: what is written on is not frozen"],
     ["freeze", { until: startOfAll, worker: "other" }, "another worker has taken its replay over"],
-    ["swap", { blocked: "no luck" }, "a write to it failed: no luck"],
-    ["rollback", { blocked: "no luck" }, "a write to it failed: no luck"],
+    ["swap", { blocked: "no luck" }, "it is blocked: no luck"],
+    ["rollback", { blocked: "no luck" }, "it is blocked: no luck"],
     ["verified", { worker: "other" }, "another worker has taken its replay over"],
     ["join", { worker: "other" }, "another worker has taken its replay over"],
     ...(["claim", "verified", "join", "sealed", "resume", "swap", "rollback"] as const).flatMap(
@@ -172,7 +172,7 @@ describe("a check", () => {
   it("is named beside the others that refuse", async () => {
     const view = await viewOf(generation("g", "joined", { blocked: "no luck", version: 7 }));
     await expect(take(view, "g", "swap")).rejects.toThrow(
-      "is refused: a write to it failed: no luck; it is made by version 7, which is not deployed",
+      "is refused: it is blocked: no luck; it is made by version 7, which is not deployed",
     );
   });
 
@@ -222,12 +222,27 @@ describe("a transition", () => {
     const view = await viewOf(before);
     await take(view, "g", "pause", { paused: "for lunch", pausedBy: "operator", behind: true });
     expect((await catalog.read(view)).generations).toStrictEqual([
-      { ...before, paused: "for lunch", pausedBy: "operator", behind: true },
+      { ...before, paused: "for lunch", pausedBy: "operator", behind: true, pauses: 1 },
     ]);
     await take(view, "g", "resume", {});
-    expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, behind: true }]);
-    await take(view, "g", "sealed", { sealedTo: startOfAll });
-    expect((await catalog.read(view)).generations).toStrictEqual([before]);
+    expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, behind: true, pauses: 1 }]);
+    await take(view, "g", "sealed", { sealedTo: startOfAll, pauses: 1 });
+    expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, pauses: 1 }]);
+  });
+
+  it("of a seam is refused to who took its tail before a pause, or an earlier one than somebody else", async () => {
+    const view = await viewOf(generation("g", "joined"));
+    await take(view, "g", "pause", { paused: "for lunch", pausedBy: "operator", behind: true });
+    await take(view, "g", "resume", {});
+    await expect(take(view, "g", "sealed", { sealedTo: startOfAll })).rejects.toThrow(
+      "it was paused since its tail was taken",
+    );
+    const later = { commit: 9n, prepare: 9n };
+    await take(view, "g", "sealed", { sealedTo: later, pauses: 1 });
+    await expect(take(view, "g", "sealed", { sealedTo: startOfAll, pauses: 1 })).rejects.toThrow(
+      "it is closed to a later position already",
+    );
+    expect((await catalog.read(view)).generations[0]?.sealedTo).toStrictEqual(later);
   });
 
   it("to live says until when the generation before it is kept, which a rollback forgets", async () => {

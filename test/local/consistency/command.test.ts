@@ -83,6 +83,7 @@ describe("tidemark check", () => {
             guards: 2,
             events: 2,
             differenceCount: 0,
+            lateCount: 0,
             differences: [],
             undecidedCount: 0,
             undecided: [],
