@@ -138,7 +138,7 @@ export const removedGuards: readonly RemovedGuard[] = [
   {
     name: "the seam between back-fill and live delivery is closed",
     file: "engine/replay/replay.ts",
-    text: "const events = await closeSeam(seam, generation.sealedTo ?? generation.verifiedTo, tail);",
+    text: "const events = await closeSeam(seam, sealedTo ?? verifiedTo, tail);",
     without: "const events = await closeSeam(seam, tail, tail);",
   },
   {
