@@ -23,7 +23,7 @@ import { versionsOf, viewNames } from "../projections/registry.ts";
 import { functionLogger } from "./function-logger.ts";
 import { replayContext } from "./replay-context.ts";
 import { timeIsNearlyUp } from "./time-limit.ts";
-import { type Continuation, goOn, progressOf, tooShort } from "./replay-continuation.ts";
+import { type Continuation, goOn, InvocationTime, progressOf, tooShort } from "./replay-continuation.ts";
 
 const log = functionLogger("replay");
 
@@ -101,7 +101,8 @@ export const handler = async (
   }
   const replay = new Replay(stores, versionsOf(named), "as" in request ? request.as : undefined);
   const { view } = replay;
-  const watching = { signal, observer: observerOf(view) };
+  const time = new InvocationTime();
+  const watching = { signal, observer: observerOf(view, time) };
   switch (request.action) {
     case "preview": {
       const { from, until } = request;
@@ -116,7 +117,8 @@ export const handler = async (
     case "resume": {
       const resumed = await replay.tryResume({ ...watching, for: "operator" });
       if (resumed === undefined) return { view, outcome: "nothing-to-resume" };
-      return answerTo(stores, [resumed], { views: [named], ...("as" in request ? { as: request.as } : {}) });
+      const asked = { views: [named], ...("as" in request ? { as: request.as } : {}) };
+      return answerTo(stores, [resumed], asked, { time });
     }
     case "pause":
       return { view, outcome: "paused", generation: (await replay.pause()).id };
@@ -125,7 +127,7 @@ export const handler = async (
         (report): Started => ({ view, report }),
         (error: unknown): Started => ({ view, error }),
       );
-      return answerTo(stores, [swapped], { views: [named] });
+      return answerTo(stores, [swapped], { views: [named] }, { time });
     }
     case "abort":
       return { view, outcome: "aborted", generation: (await replay.abort()).id };
@@ -158,6 +160,7 @@ async function start(
     throw new ReplayRequestError(rightRequest);
   const stores = await replayContext("replay");
   const replays = views.data.map((view) => new Replay(stores, versionsOf(view), as));
+  const time = new InvocationTime();
   const swaps = action === "run" ? true : autoSwap;
   const swapping = swaps === undefined ? {} : { autoSwap: swaps };
   const started = await Replay.startTogether(replays, {
@@ -167,17 +170,18 @@ async function start(
     ...(soakHours === undefined ? {} : { soakHours }),
     ...(earlier === undefined ? {} : { goesOnWith: new Map(Object.entries(earlier.generations)) }),
     signal,
-    observer: observerOf(views.data.join(", ")),
+    observer: observerOf(views.data.join(", "), time),
   });
-  return answerTo(stores, started, { views: views.data, ...(as === undefined ? {} : { as }), ...swapping }, earlier);
+  const asked = { views: views.data, ...(as === undefined ? {} : { as }), ...swapping };
+  return answerTo(stores, started, asked, { time, ...(earlier === undefined ? {} : { since: earlier.since }) });
 }
 
-/** One answer for one view; what its time ended goes on by itself. */
+/** One answer for one view; what its time ended goes on by itself. `since` where another invocation has asked for this one. */
 async function answerTo(
   stores: ReplayContext,
   started: readonly Started[],
   asked: Omit<Continuation, "generations" | "since">,
-  earlier?: Pick<Continuation, "since">,
+  { time, since }: { readonly time: InvocationTime; readonly since?: string },
 ): Promise<Answer | readonly Answer[]> {
   const left = asked.views.flatMap((view, index) => {
     const one = started[index];
@@ -187,19 +191,14 @@ async function answerTo(
   });
   const generations = Object.fromEntries(left.map(({ entry, generation }) => [entry, generation]));
   const going = { ...asked, views: left.map(({ view }) => view), generations };
-  const continues = left.length > 0 && (await goOn(stores, log, going, earlier?.since));
+  const isTooSlow = time.isTooShortToVerify;
+  const continues = left.length > 0 && (await goOn(stores, log, going, { since, isTooSlow }));
   const answers: Answer[] = [];
   const failures: unknown[] = [];
   for (const one of started) {
-    if ("report" in one) answers.push(describeReport(one.report));
-    else if (isInterrupted(one)) answers.push({ view: one.view, outcome: "interrupted", continues });
-    else if (one.error instanceof RetirementFailedError) {
-      // The schedule removes it.
-      log.warn({ view: one.view, err: one.error }, "swapped; what soaked before could not be removed yet");
-      answers.push({ ...describeReport(one.error.report), removal: one.error.message });
-    } else if (earlier !== undefined && isNoMore(one.error)) {
-      answers.push({ view: one.view, outcome: one.error instanceof ReplayBusyError ? "busy" : "nothing-to-resume" });
-    } else {
+    const answer = answerOf(one, since !== undefined, continues);
+    if (answer !== undefined) answers.push(answer);
+    else if ("error" in one) {
       log.error({ view: one.view, err: one.error }, "replay failed");
       failures.push(one.error);
     }
@@ -209,43 +208,40 @@ async function answerTo(
   return answers.length === 1 ? (answers[0] ?? {}) : answers;
 }
 
+/** Undefined for what failed. Where nobody asked by hand, that others were quicker is no failure. */
+function answerOf(one: Started, isByItself: boolean, continues?: boolean): Answer | undefined {
+  if ("report" in one) return describeReport(one.report);
+  const { view, error } = one;
+  if (error instanceof RetirementFailedError) {
+    // The schedule removes it.
+    log.warn({ view, err: error }, "swapped; what soaked before could not be removed yet");
+    return { ...describeReport(error.report), removal: error.message };
+  }
+  if (isInterrupted(one)) return { view, outcome: "interrupted", ...(continues === undefined ? {} : { continues }) };
+  if (!isByItself) return undefined;
+  if (error instanceof ReplayPausedError) return { view, outcome: "paused" };
+  if (error instanceof NothingToDoError) return { view, outcome: "nothing-to-resume" };
+  return error instanceof ReplayBusyError || error instanceof ReplayLostError ? { view, outcome: "busy" } : undefined;
+}
+
 function isInterrupted({ error }: { readonly error: unknown }): boolean {
   return error instanceof ReplayInterruptedError && !(error instanceof ReplayPausedError);
 }
-
-/** An invocation that was asked for may come late, or twice: then others have gone on with it, or ended it. */
-function isNoMore(error: unknown): boolean {
-  return (
-    error instanceof ReplayBusyError ||
-    error instanceof ReplayLostError ||
-    error instanceof NothingToDoError ||
-    error instanceof ReplayPausedError
-  );
-}
-
-/** What begins so soon has the whole time of the invocation. */
-const wholeMs = 60_000;
 
 /** One view after the other; what goes wrong with one holds back no other, and fails the invocation at the end. */
 async function resumeAll(context: ReplayContext, signal: AbortSignal): Promise<readonly Answer[]> {
   const answers: Answer[] = [];
   const errors: unknown[] = [];
-  const startedAt = performance.now();
+  const time = new InvocationTime();
   for (const view of viewNames) {
     const names = await context.catalog.namesBeside(view);
-    for (const name of [undefined, ...names]) {
-      const replay = new Replay(context, versionsOf(view), name);
+    for (const as of [undefined, ...names]) {
+      const replay = new Replay(context, versionsOf(view), as);
       try {
-        const isFirst = performance.now() - startedAt < wholeMs;
-        answers.push(await resumed(context, replay, { view, as: name, signal, isFirst }));
+        answers.push(await resumed(context, replay, { view, as, signal, time }));
       } catch (error) {
-        // A worker that is alive goes on with it.
-        if (error instanceof ReplayBusyError || error instanceof ReplayLostError) {
-          answers.push({ view: replay.view, outcome: "busy" });
-        } else {
-          log.error({ view: replay.view, err: error }, "replay failed");
-          errors.push(error);
-        }
+        log.error({ view: replay.view, err: error }, "replay failed");
+        errors.push(error);
       }
     }
   }
@@ -256,17 +252,22 @@ async function resumeAll(context: ReplayContext, signal: AbortSignal): Promise<r
 async function resumed(
   context: ReplayContext,
   replay: Replay,
-  { view, as, signal, isFirst }: Continuing & { readonly signal: AbortSignal; readonly isFirst: boolean },
+  { view, as, signal, time }: Continuing & { readonly signal: AbortSignal; readonly time: InvocationTime },
 ): Promise<Answer> {
   const going = { views: [view], ...(as === undefined ? {} : { as }) };
+  const hasWholeTime = time.hasJustBegun;
   const before = await progressOf(context, going);
-  const started = await replay.tryResume({ signal, observer: observerOf(replay.view) });
+  const started = await replay
+    .tryResume({ signal, observer: observerOf(replay.view, time) })
+    .catch((error: unknown): Started => ({ view: replay.view, error }));
   if (started === undefined) return { view: replay.view, outcome: "nothing-to-resume" };
-  if ("report" in started) return describeReport(started.report);
-  if (!isInterrupted(started)) throw started.error;
-  if (isFirst && (await progressOf(context, going)) === before) throw new ReplayTooSlowError(tooShort);
+  const answer = answerOf(started, true);
+  if (answer === undefined) throw "error" in started ? started.error : new Error("a report has an answer");
+  if (!("error" in started) || !isInterrupted(started)) return answer;
+  if (hasWholeTime && (time.isTooShortToVerify || (await progressOf(context, going)) === before))
+    throw new ReplayTooSlowError(tooShort);
   log.info({ view: replay.view }, "time is up: the schedule goes on from the checkpoint");
-  return { view: replay.view, outcome: "interrupted" };
+  return answer;
 }
 
 interface Continuing {
@@ -280,9 +281,12 @@ export class ReplayTooSlowError extends Error {
   override readonly name = "ReplayTooSlowError";
 }
 
-function observerOf(view: string): ReplayObserver {
+function observerOf(view: string, time: InvocationTime): ReplayObserver {
   return {
-    step: (step, { id }) => log.info({ view, generation: id, step }, "replay step"),
+    step: (step, { id }) => {
+      time.step(step);
+      log.info({ view, generation: id, step }, "replay step");
+    },
     givesWay: (views) => log.info({ views }, "replay reads slower while live delivery is behind"),
     waiting: ({ for: what, until }, { id }) =>
       log.info({ view, generation: id, waitingFor: what, until: new Date(until).toISOString() }, "replay waits"),

@@ -90,7 +90,7 @@ export class History {
   readonly #streamsOfGuards: SpilledMap<string>;
   readonly #doubtful = new Set<string>();
   /** Where only some rows are told: streams that touch one that was asked for. */
-  readonly #touching = new Set<string>();
+  readonly #touching: SpilledMap<true>;
   /** Last revisions of streams that have touched no row that was asked for so far. */
   readonly #passed: SpilledMap<bigint>;
   readonly #options: HistoryOptions;
@@ -109,6 +109,7 @@ export class History {
     this.#streamsOfRows = this.#spill.sets();
     this.#streamsOfGuards = this.#spill.map();
     this.#passed = this.#spill.map();
+    this.#touching = this.#spill.map();
   }
 
   /** Removes what is kept on disk. */
@@ -338,7 +339,7 @@ export class History {
     for (const { key, change } of changesOf(projection, event)) {
       const text = itemText(rowItemKey(key));
       if (only?.has(text, key) === false) continue;
-      if (only !== undefined) this.#touching.add(stream);
+      if (only !== undefined) this.#touching.set(stream, true);
       this.#streamsOfRows.add(text, stream);
       const row = this.rows.get(text);
       if (revision <= floor) {

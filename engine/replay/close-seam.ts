@@ -22,7 +22,8 @@ export interface SeamOptions extends Pick<LiveWriter, "waitBehind"> {
   readonly projection: Projection;
   readonly generation: Pick<Generation, "id" | "table" | "from">;
   readonly eventsAtOnce: number;
-  readonly onEvents: (events: number, at: Position) => void;
+  /** Awaited; throws when the work is to stop. */
+  readonly onEvents: (events: number, at: Position) => Promise<void> | void;
 }
 
 /** Events of the view's streams between `after` and `tail`. Throws {@link ReplayEventError}, {@link ViewsUnavailableError}. */
@@ -44,7 +45,7 @@ export async function closeSeam(options: SeamOptions, after: Position, tail: Pos
     }
     events += moved.length;
     read += round.length;
-    onEvents(read, round.at(-1)?.position ?? tail);
+    await onEvents(read, round.at(-1)?.position ?? tail);
   }
   return events;
 }

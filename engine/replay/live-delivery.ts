@@ -1,8 +1,9 @@
 /**
  * Whether live delivery into the views that a replay rebuilds is behind: then their readers see old rows, and the replay, which
- * nobody waits for at the second, leaves event store and DynamoDB to it. Told by the guards: of events that were the newest a
- * moment ago, the live generation has not applied most. Few that it lacks are streams in quarantine, and nothing to wait for;
- * and what it does not catch up with for long, it does not for want of room.
+ * nobody waits for at the second, leaves event store and DynamoDB to it. Told by the guards: of the view's events that were the
+ * newest a moment ago, the live generation has not applied most. Few that it lacks are streams in quarantine, and nothing to
+ * wait for; and what it does not catch up with for long, it does not for want of room. A view of whose events there are few
+ * among the newest is not given way to.
  */
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import { liveGeneration } from "../views/catalog.ts";
@@ -26,8 +27,10 @@ export interface LiveDeliveryOptions {
   readonly onBehind?: () => void;
 }
 
-const eventsLookedAt = 100;
-/** Fewer that are missing are streams that wait, or have only just come. */
+/** Of the whole log, and of a view among those. */
+const eventsLookedAt = 500;
+const eventsJudged = 20;
+/** Fewer that are missing are streams that wait. */
 const fewestMissing = 10;
 
 export class LiveDelivery {
@@ -77,8 +80,10 @@ export class LiveDelivery {
 
   async #lacksMostOf(cameIn: readonly StoredEvent[], { name, versions }: WatchedView): Promise<boolean> {
     const [deployed] = versions;
-    const ofView = cameIn.filter((event) => readsStream(deployed, event.stream) && !isTombstone(event));
-    if (ofView.length === 0) return false;
+    const ofView = cameIn
+      .filter((event) => readsStream(deployed, event.stream) && !isTombstone(event))
+      .slice(-eventsJudged);
+    if (ofView.length < fewestMissing) return false;
     const live = liveGeneration(await this.#context.catalog.read(name));
     // Nothing is delivered into one that stands still, however far it is behind.
     if (live === undefined || live.paused !== undefined) return false;

@@ -9,8 +9,9 @@ export interface PaceOptions {
   readonly restPerWork: number;
 }
 
-/** A rest is cut into these, for what it is taken for may be over. */
-const longestRestMs = 500;
+/** A rest is cut into these, for what it is taken for may be over; and it has an end, for others wait for the worker too. */
+const shortRestMs = 500;
+const longestRestMs = 5_000;
 
 /** When the next events may be read: absent `rate` and `givesWay`, at once. */
 export class Pace {
@@ -23,20 +24,26 @@ export class Pace {
 
   /** After so many were read, and worked on: resolves when the next may be, or when `signal` ends the wait. */
   async read(events: number, signal?: AbortSignal): Promise<void> {
-    const wait = waitAfter(this.#options, events, performance.now() - this.#goesOnAt);
-    if (wait > 0) {
-      await sleep(wait, undefined, signal === undefined ? {} : { signal }).catch((error: unknown) => {
-        if (signal?.aborted !== true) throw error;
-      });
+    const { rate, givesWay, restPerWork } = this.#options;
+    const workedMs = performance.now() - this.#goesOnAt;
+    // Of these events alone: what was slow before is not made up for by more than the rate.
+    if (rate !== undefined) await wait((events / rate) * 1_000 - workedMs, signal);
+    const restedAt = this.#goesOnAt + workedMs + restAfter(workedMs, restPerWork);
+    while (givesWay?.() === true && performance.now() < restedAt && signal?.aborted !== true) {
+      await wait(Math.min(shortRestMs, restedAt - performance.now()), signal);
     }
     this.#goesOnAt = performance.now();
   }
 }
 
-/** Milliseconds from the end of some milliseconds of work on so many events. */
-export function waitAfter({ rate, givesWay, restPerWork }: PaceOptions, events: number, workedMs: number): number {
-  // Of these events alone: what was slow before is not made up for by more than the rate.
-  const byRate = rate === undefined ? 0 : (events / rate) * 1_000 - workedMs;
-  const rest = givesWay?.() === true ? Math.min(workedMs * restPerWork, longestRestMs) : 0;
-  return Math.max(0, byRate, rest);
+/** Milliseconds to rest after so many of work. */
+export function restAfter(workedMs: number, restPerWork: number): number {
+  return Math.min(workedMs * restPerWork, longestRestMs);
+}
+
+async function wait(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  if (milliseconds <= 0) return;
+  await sleep(milliseconds, undefined, signal === undefined ? {} : { signal }).catch((error: unknown) => {
+    if (signal?.aborted !== true) throw error;
+  });
 }

@@ -341,6 +341,7 @@ export class Replay {
   async rollback(): Promise<{ readonly generation: Generation; readonly former?: Generation }> {
     const entry = await this.#entry();
     const soaking = this.#soakingOf(entry);
+    await this.#checkTableIsThere(soaking, "rollback");
     // Without its code the rollback is refused, and before that nothing is written.
     if (isDeployed(soaking, this.#versions)) await this.#bringUp(soaking, liveGeneration(entry));
     return this.#makeLive(soaking.id, "rollback");
@@ -554,9 +555,13 @@ export class Replay {
       if (!isWritten || verifiedTo === undefined) return 0;
       observer?.step?.("close-seam", generation);
       const tail = await this.#context.eventStore.tail();
-      const seam = await this.#seamOf(generation, (read, at) => {
+      let lookedAt = performance.now();
+      const seam = await this.#seamOf(generation, async (read, at) => {
         this.#throwIfInterrupted(signal);
         observer?.progress?.(read, at, tail);
+        if (performance.now() - lookedAt < lookEveryMs) return;
+        lookedAt = performance.now();
+        this.#checkIsNotPaused(this.#generationIn(await this.#entry(), id));
       });
       try {
         const events = await closeSeam(seam, sealedTo ?? verifiedTo, tail);
@@ -566,9 +571,10 @@ export class Replay {
         // There is no lease any more: another worker may have gone on from here, or aborted it and taken its table.
         const now = this.#generationIn(await this.#entry(), id);
         if (role === "joined" && now.role === "live") return 0;
+        if (!(error instanceof TransitionRefusedError)) throw error;
+        this.#checkIsNotPaused(now);
         // It was paused and resumed meanwhile, or somebody else has closed it further: looked at again.
-        if (!(error instanceof TransitionRefusedError) || now.paused !== undefined || tries === maximumTries)
-          throw error;
+        if (tries === maximumTries) throw error;
       }
     }
   }
@@ -740,6 +746,9 @@ export class Replay {
     return transit({ catalog, view: this.view, versions: this.#versions, by }, id, name, record);
   }
 }
+
+/** How soon a pause is heard while a seam is closed. */
+const lookEveryMs = 1_000;
 
 /** How often a seam is closed that was paused and resumed while it was. */
 const maximumTries = 3;

@@ -11,13 +11,15 @@ export class VersionNotDeployedError extends Error {
 /** The projection that writes the generation. Throws {@link VersionNotDeployedError}. */
 export function deployedVersion(
   { projection: view }: Pick<CatalogEntry, "projection">,
-  generation: Pick<Generation, "id" | "version" | "fingerprint">,
+  generation: Pick<Generation, "id" | "version" | "fingerprint"> & Partial<Pick<Generation, "role">>,
   versions: readonly Projection[],
 ): Projection {
   const deployed = versions.find((candidate) => isMadeBy(generation, candidate));
   if (deployed !== undefined) return deployed;
+  // No replay brings on what is frozen: it stays as that code made it.
+  const then = generation.role === "frozen" ? `or retire ${view}` : "then replay the view";
   throw new VersionNotDeployedError(
-    `generation ${generation.id} of ${view} is written by ${whyNotDeployed(generation, versions)}: deploy that code again beside the new one, then replay the view`,
+    `generation ${generation.id} of ${view} is written by ${whyNotDeployed(generation, versions)}: deploy that code again beside the new one, ${then}`,
   );
 }
 

@@ -145,6 +145,23 @@ describe.each(kinds)("a replay of $kind that is gone on with", (kind) => {
     expect(building?.next).toBe("nobody works on it: resume goes on, abort removes it");
   });
 
+  it("is paused while its seam is closed: that stands still, and goes on when it is resumed", async () => {
+    const view = await startLiveView(kind);
+    let isPaused = false;
+    const dynamodb = interceptedDynamoDB(async ({ command, input }, send) => {
+      if (!isPaused && command === "PutItem" && transitionIn(input) === "sealed") {
+        isPaused = true;
+        await view.replay({ by: "ada" }).pause();
+      }
+      return send();
+    });
+    expect(await rejection(view.replay({ dynamodb }).start())).toBeInstanceOf(ReplayPausedError);
+    dynamodb.destroy();
+    expect(await view.replay().resume({ for: "operator" })).toMatchObject({ outcome: "ready" });
+    await view.replay().swap();
+    await view.expectExact();
+  });
+
   it("was paused and resumed while its seam was closed: that is closed again before it is swapped in", async () => {
     const view = await startLiveView(kind);
     let hasHappened = false;
@@ -176,7 +193,10 @@ describe("a view whose live table is gone", () => {
     await deleteGenerationTable(view.dynamodb, lost.table);
     const { rows, comparedWithLive } = await view.replay().preview();
     expect(comparedWithLive).toMatchObject({ same: 0, damaged: rows, missingTable: lost.table });
-    const { built } = await view.replay().run();
+    const seam = stepped(view, async (step) => (step === "close-seam" ? view.happen(kind, 1) : undefined));
+    const { dynamodb, eventStore, observer } = seam;
+    const { built } = await view.replay({ dynamodb, eventStore }).run({ observer });
+    dynamodb.destroy();
     expect(built?.comparison).toMatchObject({ same: 0, damaged: rows, differences: [], missingTable: lost.table });
     await expect(view.replay().rollback()).rejects.toThrow(`its table ${lost.table} is not there`);
     // A write to it fails, and holds nobody back.
@@ -246,7 +266,7 @@ describe("preparing views", () => {
     const next = view.deployedWith(kind.projection, sharedV2);
     await next.replay().run();
     await next.replay().retire();
-    await expect(prepareViews(contextOf(next), [[sharedV2]])).rejects.toThrow(VersionNotDeployedError);
+    await expect(prepareViews(contextOf(next), [[sharedV2]])).rejects.toThrow(`or retire ${view.name}@then`);
     await new Replay(contextOf(view), view.versions, "then").retire();
     expect(await prepareViews(contextOf(next), [[sharedV2]])).toStrictEqual([{ view: view.name, outcome: "present" }]);
   });
