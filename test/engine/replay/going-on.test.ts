@@ -1,11 +1,12 @@
 /** Whoever goes on with a replay begins no other, and does it as it was begun. */
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { NothingToDoError, ReplayPausedError } from "../../../engine/replay/errors.ts";
 import { prepareViews } from "../../../engine/replay/prepare-views.ts";
 import { Replay, type ReplayObserver, RetirementFailedError } from "../../../engine/replay/replay.ts";
 import { replayStatus } from "../../../engine/replay/replay-status.ts";
-import { transit } from "../../../engine/replay/transitions.ts";
+import { transit, type TransitionName } from "../../../engine/replay/transitions.ts";
 import { VersionNotDeployedError } from "../../../engine/views/deployed-version.ts";
 import { entryName } from "../../../engine/views/catalog.ts";
 import { deleteGenerationTable } from "../../../engine/views/generation-table.ts";
@@ -40,6 +41,18 @@ function transitionIn(input: unknown): string | undefined {
   const note = z.object({ M: z.object({ transition: z.object({ S: z.string() }) }) });
   const item = z.object({ Item: z.object({ history: z.object({ L: z.array(note) }) }) }).safeParse(input);
   return item.data?.Item.history.L.at(-1)?.M.transition.S;
+}
+
+/** A client of a worker for which `work` is done ahead of its first write of this transition. */
+function before(transition: TransitionName, work: () => Promise<unknown>): DynamoDBClient {
+  let isDone = false;
+  return interceptedDynamoDB(async ({ command, input }, send) => {
+    if (!isDone && command === "PutItem" && transitionIn(input) === transition) {
+      isDone = true;
+      await work();
+    }
+    return send();
+  });
 }
 
 describe.each(kinds)("a replay of $kind that is gone on with", (kind) => {
@@ -119,14 +132,7 @@ describe.each(kinds)("a replay of $kind that is gone on with", (kind) => {
 
   it("was paused in the moment when its report was kept: it stands still, and is not lost", async () => {
     const view = await startLiveView(kind);
-    let isPaused = false;
-    const dynamodb = interceptedDynamoDB(async ({ command, input }, send) => {
-      if (!isPaused && command === "PutItem" && transitionIn(input) === "verified") {
-        isPaused = true;
-        await view.replay({ by: "ada" }).pause();
-      }
-      return send();
-    });
+    const dynamodb = before("verified", () => view.replay({ by: "ada" }).pause());
     expect(await rejection(view.replay({ dynamodb }).start())).toBeInstanceOf(ReplayPausedError);
     dynamodb.destroy();
     expect(await view.generation("building")).toMatchObject({ paused: "by ada" });
@@ -147,14 +153,7 @@ describe.each(kinds)("a replay of $kind that is gone on with", (kind) => {
 
   it("is paused while its seam is closed: that stands still, and goes on when it is resumed", async () => {
     const view = await startLiveView(kind);
-    let isPaused = false;
-    const dynamodb = interceptedDynamoDB(async ({ command, input }, send) => {
-      if (!isPaused && command === "PutItem" && transitionIn(input) === "sealed") {
-        isPaused = true;
-        await view.replay({ by: "ada" }).pause();
-      }
-      return send();
-    });
+    const dynamodb = before("sealed", () => view.replay({ by: "ada" }).pause());
     expect(await rejection(view.replay({ dynamodb }).start())).toBeInstanceOf(ReplayPausedError);
     dynamodb.destroy();
     expect(await view.replay().resume({ for: "operator" })).toMatchObject({ outcome: "ready" });
@@ -165,16 +164,13 @@ describe.each(kinds)("a replay of $kind that is gone on with", (kind) => {
   it("was paused and resumed while its seam was closed: that is closed again before it is swapped in", async () => {
     const view = await startLiveView(kind);
     let hasHappened = false;
-    const dynamodb = interceptedDynamoDB(async ({ command, input }, send) => {
-      if (!hasHappened && command === "PutItem" && transitionIn(input) === "sealed") {
-        hasHappened = true;
-        await view.replay().pause();
-        // Acknowledged by projectors that pass it by.
-        await view.deliver(await view.happen(kind, 2));
-        // By an operator whose process ends before the seam is closed.
-        await transit(scopeOf(view), (await view.generation("joined")).id, "resume");
-      }
-      return send();
+    const dynamodb = before("sealed", async () => {
+      hasHappened = true;
+      await view.replay().pause();
+      // Acknowledged by projectors that pass it by.
+      await view.deliver(await view.happen(kind, 2));
+      // By an operator whose process ends before the seam is closed.
+      await transit(scopeOf(view), (await view.generation("joined")).id, "resume");
     });
     const { generation } = await view.replay({ dynamodb }).run();
     dynamodb.destroy();
