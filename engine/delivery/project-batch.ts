@@ -12,16 +12,19 @@ import type { EventStore } from "../event-store/event-store.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import { type AttemptOutcome, failedInView, type GiveUpContext } from "../quarantine/give-up.ts";
 import { errorText, type FailedAttempt, viewTarget } from "../quarantine/quarantine-record.ts";
-import { transit } from "../replay/transitions.ts";
+import { transit, TransitionRefusedError } from "../replay/transitions.ts";
 import { type Catalog, type CatalogEntry, type Generation, writtenGenerations } from "../views/catalog.ts";
 import { deployedVersion, VersionNotDeployedError, whyNotDeployed } from "../views/deployed-version.ts";
 import { isDeployed } from "../views/pinned-projection.ts";
-import { isNamed, isTransient } from "../views/dynamodb.ts";
+import { isNamed, isTransient, ViewsUnavailableError } from "../views/dynamodb.ts";
 import {
   type ApplyReport,
   applyEvents,
   type GuardOutcome,
   isInfrastructureFailure,
+  isStoreFailure,
+  judgeEvents,
+  type LiveWriter,
   readGuard,
   type StreamFailure,
 } from "../views/live-writer.ts";
@@ -91,13 +94,21 @@ export interface ProjectedOnce {
 }
 
 /** Applies `events` to the generations that one reading of the catalog tells of: too little to acknowledge them. */
-export function projectOnce(
+export async function projectOnce(
   context: ProjectorContext,
   versions: readonly Projection[],
   entry: CatalogEntry,
   events: readonly StoredEvent[],
 ): Promise<ProjectedOnce> {
-  return new Round(context, versions, entry).apply(events);
+  try {
+    return await new Round(context, versions, entry).apply(events);
+  } catch (error) {
+    if (!(error instanceof TransitionRefusedError)) throw error;
+    // Swapped or retired since the catalog was read: what was applied is found applied when the events come again.
+    const fenced = new ViewsUnavailableError("the catalog moved on: try again", { cause: error });
+    const failures = events.map(({ stream, revision }) => ({ stream, revision, error: fenced }));
+    return { failures, live: undefined };
+  }
 }
 
 /** Whether both name the same generations to write; a replay also notes other things in the catalog. */
@@ -108,6 +119,15 @@ function isSamePicture(before: CatalogEntry, after: CatalogEntry): boolean {
       .join(" ");
   return before.epoch === after.epoch || ids(before) === ids(after);
 }
+
+interface Beside {
+  readonly generation: Generation;
+  readonly failures: readonly StreamFailure[];
+}
+
+/** Whether the live generation can be asked, without a write, if it fails there too. */
+const isFoundByFolding = (error: unknown): boolean =>
+  !isInfrastructureFailure(error) && !isNamed(error, "ValidationException");
 
 /** One application of a batch to the generations that one reading of the catalog tells of. */
 class Round {
@@ -121,29 +141,69 @@ class Round {
     this.#entry = entry;
   }
 
-  /** The live generation last; what failed beside it is judged by what became of the same events there. */
+  /**
+   * The live generation last, and never past another one that may still become live: readers would see the row go back. What
+   * failed beside it is judged by what becomes of the same events there.
+   */
   async apply(events: readonly StoredEvent[]): Promise<ProjectedOnce> {
     const { projection: view } = this.#entry;
     const written = writtenGenerations(this.#entry);
     if (written.length === 0) {
       throw new ViewNotPreparedError(`view ${view} has no generation to write: invoke the function prepare`);
     }
-    const beside: { readonly generation: Generation; readonly failures: readonly StreamFailure[] }[] = [];
-    let inLive: ApplyReport | undefined;
+    const live = written.find(({ role }) => role === "live");
+    const beside: Beside[] = [];
     for (const generation of written) {
-      if (generation.role === "live") inLive = await this.#applyTo(generation, events);
-      else if (!isDeployed(generation, this.#versions)) await this.#pause(generation);
+      if (generation === live) continue;
+      if (!isDeployed(generation, this.#versions)) await this.#pause(generation);
       else beside.push({ generation, failures: await this.#applyBeside(generation, events) });
     }
+    const heldBack = live === undefined ? new Set<string>() : await this.#beforeLive(live, beside, events);
+    const inLive =
+      live === undefined
+        ? undefined
+        : await this.#applyTo(
+            live,
+            events.filter(({ stream }) => !heldBack.has(stream)),
+          );
     const failures: StreamFailure[] = [];
     for (const { generation, failures: found } of beside) {
-      const verdict = verdictOn(found, inLive);
+      const judged = found.filter(({ stream }) => !heldBack.has(stream));
+      const verdict = verdictOn(judged, inLive);
       if (verdict.verdict === "block") await this.#block(generation, verdict.error);
       else failures.push(...(await this.#stillFailing(generation, found, events)));
     }
-    const live = written.find(({ role }) => role === "live");
     if (live !== undefined) failures.push(...(await this.#stillFailing(live, inLive?.failures ?? [], events)));
     return { failures, live: inLive };
+  }
+
+  /**
+   * What has to be done about failures beside the live generation before that one is written. Returns the streams that must
+   * not be written there either, because the event store could not be asked: they come again, for all generations.
+   */
+  async #beforeLive(live: Generation, beside: Beside[], events: readonly StoredEvent[]): Promise<ReadonlySet<string>> {
+    const found = beside.flatMap(({ failures }) => failures);
+    const heldBack = new Set(found.filter(({ error }) => isStoreFailure(error)).map(({ stream }) => stream));
+    const atFault = new Set(found.filter(({ error }) => isFoundByFolding(error)).map(({ stream }) => stream));
+    const judged =
+      atFault.size === 0
+        ? undefined
+        : await judgeEvents(
+            this.#writerOf(live),
+            events.filter(({ stream }) => atFault.has(stream)),
+          );
+    for (const each of [...beside]) {
+      const { generation, failures } = each;
+      const folded = failures.filter(({ error }) => isFoundByFolding(error));
+      const verdict = verdictOn(folded, judged);
+      if (verdict.verdict === "block") {
+        await this.#block(generation, verdict.error);
+        beside.splice(beside.indexOf(each), 1);
+      } else if (failures.some(({ stream, error }) => !heldBack.has(stream) && !isFoundByFolding(error))) {
+        await this.#passed(generation);
+      }
+    }
+    return heldBack;
   }
 
   /** Those of the failures that are to be tried again; of the others the streams wait, which is as good as applied. */
@@ -187,17 +247,23 @@ class Round {
   }
 
   async #applyTo(generation: Generation, events: readonly StoredEvent[]): Promise<ApplyReport> {
-    const { dynamodb, eventStore, quarantine, log } = this.#context;
+    const writer = this.#writerOf(generation);
+    const onOutcome = (outcome: GuardOutcome): void => this.#logOutcome(generation, outcome);
+    const report = await applyEvents({ ...writer, onOutcome }, events);
+    for (const { stream, revision, error } of report.failures) {
+      const view = this.#entry.projection;
+      const facts = { view, generation: generation.id, stream, revision: revision.toString() };
+      this.#context.log.error({ ...facts, err: error }, "event not applied");
+    }
+    return report;
+  }
+
+  #writerOf(generation: Generation): LiveWriter {
+    const { dynamodb, eventStore, quarantine } = this.#context;
     const projection = deployedVersion(this.#entry, generation, this.#versions);
     const target = viewTarget(projection.name, generation.id);
     const waitBehind = (stream: string, revision: bigint) => quarantine.waitBehind(target, stream, revision);
-    const onOutcome = (outcome: GuardOutcome): void => this.#logOutcome(generation, outcome);
-    const report = await applyEvents({ dynamodb, eventStore, projection, generation, waitBehind, onOutcome }, events);
-    for (const { stream, revision, error } of report.failures) {
-      const facts = { view: projection.name, generation: generation.id, stream, revision: revision.toString() };
-      log.error({ ...facts, err: error }, "event not applied");
-    }
-    return report;
+    return { dynamodb, eventStore, projection, generation, waitBehind };
   }
 
   /** Where its table alone is throttled, a few tries may be enough. */
@@ -229,6 +295,13 @@ class Round {
     log.error({ view, generation: generation.id }, `generation paused: ${paused}`);
     const scope = { catalog, view, versions: this.#versions, by: "projector" };
     await transit(scope, generation.id, "pause", { paused, pausedBy: "code", behind: true });
+  }
+
+  /** What is written to the live generation alone must not be missing after a swap: what was passed is closed again before one. */
+  async #passed({ id }: Generation): Promise<void> {
+    const { catalog } = this.#context;
+    const { projection: view } = this.#entry;
+    await transit({ catalog, view, versions: this.#versions, by: "projector" }, id, "passed", { behind: true });
   }
 
   async #isWritten({ id }: Generation): Promise<boolean> {

@@ -63,7 +63,7 @@ function nextOf(generation: Generation, isWorkedOn: boolean): string {
     return `it stands still ${until} (${paused}); ${role === "soaking" ? "retire" : "abort"} removes it`;
   }
   if (behind === true && (role === "joined" || role === "soaking"))
-    return "it was paused and lacks what came meanwhile: resume brings it up";
+    return "it lacks what went past it: resume brings it up";
   switch (role) {
     case "building":
       return isWorkedOn

@@ -413,13 +413,27 @@ export class Replay {
     };
     if (upTo === "report") return asItIs("verified", 0);
     if (declared.until !== undefined) return asItIs("frozen", 0);
-    this.#throwIfInterrupted(signal);
-    const seamEvents = await this.#closeSeam(declared.id, options);
-    if ((options.autoSwap ?? declared.autoSwap) !== true) return asItIs("ready", seamEvents);
-    this.#throwIfInterrupted(signal);
-    const report = await this.#swapped(declared, observer, { ...facts, seamEvents });
-    await this.#retireAfter(report, observer);
-    return report;
+    let seamEvents = 0;
+    for (let tries = 1; ; tries += 1) {
+      this.#throwIfInterrupted(signal);
+      seamEvents += await this.#closeSeam(declared.id, options);
+      if ((options.autoSwap ?? declared.autoSwap) !== true) return asItIs("ready", seamEvents);
+      this.#throwIfInterrupted(signal);
+      try {
+        const report = await this.#swapped(declared, observer, { ...facts, seamEvents });
+        await this.#retireAfter(report, observer);
+        return report;
+      } catch (error) {
+        // A projector has passed it since its seam was closed.
+        const isPassed = error instanceof TransitionRefusedError && (await this.#isBehind(declared.id));
+        if (!isPassed || tries === maximumTries) throw error;
+      }
+    }
+  }
+
+  async #isBehind(id: string): Promise<boolean> {
+    const { behind, paused } = this.#generationIn(await this.#entry(), id);
+    return behind === true && paused === undefined;
   }
 
   /** Throws {@link RetirementFailedError}: that the view was swapped must not be lost in what went wrong after it. */
@@ -543,7 +557,7 @@ export class Replay {
   #checkIsWritten(generation: Generation): void {
     this.#checkIsNotPaused(generation);
     if (generation.role !== "joined" || generation.behind !== true) return;
-    throw new ReplayPausedError(`the replay of ${this.view} was paused and lacks what came meanwhile: resume it`);
+    throw new ReplayPausedError(`the replay of ${this.view} lacks what went past it: resume it`);
   }
 
   /** The tail is taken after the join: what a projector acknowledged that did not know the generation lies before it. */
@@ -573,7 +587,7 @@ export class Replay {
         if (role === "joined" && now.role === "live") return 0;
         if (!(error instanceof TransitionRefusedError)) throw error;
         this.#checkIsNotPaused(now);
-        // It was paused and resumed meanwhile, or somebody else has closed it further: looked at again.
+        // It was paused and resumed, or passed, meanwhile, or somebody else has closed it further: looked at again.
         if (tries === maximumTries) throw error;
       }
     }
@@ -587,7 +601,14 @@ export class Replay {
     if (live?.verifiedTo === undefined || live.sealedTo === undefined) return;
     // It has been live after the other one, whose seam it had then.
     if (soaking.sealedTo !== undefined && comparePositions(soaking.sealedTo, live.sealedTo) >= 0) return;
-    await closeSeam(await this.#seamOf(soaking, () => undefined), live.verifiedTo, live.sealedTo);
+    const seam = await this.#seamOf(soaking, () => undefined);
+    try {
+      await closeSeam(seam, live.verifiedTo, live.sealedTo);
+    } catch (error) {
+      // It was retired meanwhile, and its table with it.
+      this.#generationIn(await this.#entry(), soaking.id, { cause: error });
+      throw error;
+    }
   }
 
   async #seamOf(generation: Generation, onEvents: SeamOptions["onEvents"]): Promise<SeamOptions> {
@@ -750,7 +771,7 @@ export class Replay {
 /** How soon a pause is heard while a seam is closed. */
 const lookEveryMs = 1_000;
 
-/** How often a seam is closed that was paused and resumed while it was. */
+/** How often a seam is closed that live delivery goes past while it is. */
 const maximumTries = 3;
 
 /** Part of a table's name, and of a word on the command line. */

@@ -22,6 +22,7 @@ export type TransitionName =
   | "freeze"
   | "sealed"
   | "block"
+  | "passed"
   | "pause"
   | "resume"
   | "swap"
@@ -71,7 +72,7 @@ const isReported: Check = ({ generation }) =>
 
 const isSealed: Check = ({ generation: { sealedTo, behind } }) => {
   if (sealedTo === undefined) return "events between its back-fill and its join may be missing";
-  return behind === true ? "events that came while it was paused may be missing: resume it" : undefined;
+  return behind === true ? "events may be missing that went past it: resume it" : undefined;
 };
 
 const isNotPaused: Check = ({ generation: { paused } }) =>
@@ -83,9 +84,9 @@ const hasNoEnd: Check = ({ generation: { until } }) =>
 const hasEnd: Check = ({ generation: { until } }) =>
   until === undefined ? "it has no end: what is written on is not frozen" : undefined;
 
-/** What was acknowledged while it stood still may lie behind a tail that was taken before. */
+/** What went past it, or was acknowledged while it stood still, may lie behind a tail that was taken before. */
 const isOfThisPause: Check = ({ generation, record }) =>
-  generation.pauses === record.pauses ? undefined : "it was paused since its tail was taken";
+  generation.pauses === record.pauses ? undefined : "it was paused, or passed, since its tail was taken";
 
 /** Another worker has closed it to a later tail: there is no way back from that. */
 const isNoStepBack: Check = ({ generation: { sealedTo }, record }) =>
@@ -136,6 +137,11 @@ export const transitions: Readonly<Record<TransitionName, Transition>> = {
   },
   /** An event could not be written to it while the live one went on: it stays out of the running. */
   block: { from: ["joined", "soaking"], to: "unchanged", checks: [] },
+  /**
+   * A projector could not write an event to it, and is about to write the live one all the same. Noted before: a swap between
+   * the two would show readers a row without what they have seen.
+   */
+  passed: { from: ["joined", "soaking"], to: "unchanged", isCounted: true, checks: [] },
   /**
    * Nobody writes it until it is resumed: because an operator wants it so, or because a projector met it whose code is another.
    * The live one cannot be: what it lacks, readers would miss.
@@ -204,8 +210,11 @@ export async function transit(
     if (next === "done") return entry;
     try {
       // Every projector that meets the failure blocks it: the history is not to fill up with them.
-      const isRepeated =
-        name === "block" && entry.generations.some((known) => known.id === id && known.blocked !== undefined);
+      const isRepeated = entry.generations.some(
+        (known) =>
+          known.id === id &&
+          ((name === "block" && known.blocked !== undefined) || (name === "passed" && known.behind === true)),
+      );
       return await catalog.transition(entry, next, isRepeated ? undefined : { transition: name, generation: id, by });
     } catch (error) {
       if (!(error instanceof CatalogConflictError) || conflicts >= maximumConflicts) throw error;

@@ -62,9 +62,9 @@ export interface Generation {
   readonly paused?: string;
   /** Who lets it go on: the operator who paused it, or any deployment that has its code again. */
   readonly pausedBy?: "operator" | "code";
-  /** Since it was paused, projectors may have passed it by: its seam has to be closed again. */
+  /** Live delivery has, or may have, gone past it with events that it lacks: its seam has to be closed again. */
   readonly behind?: boolean;
-  /** How often it was paused: what was looked at before the last time does not say that its seam is closed. */
+  /** How often it was paused, or passed: what was looked at before the last time does not say that its seam is closed. */
   readonly pauses?: number;
   /** When it is retired by itself, in ISO 8601. */
   readonly soakUntil?: string;

@@ -84,26 +84,53 @@ interface MutableReport {
 }
 
 const ownedRowsAtOnce = 16;
+const streamsJudgedAtOnce = 16;
 const maximumTries = 12;
 /** So many failures of infrastructure in a row, and the rest of the batch would fail too, each after a time-out of its own. */
 const failuresOfAnOutage = 8;
 
 /** Brings every stream of `events` that the projection reads up to its last event there. */
 export async function applyEvents(writer: LiveWriter, events: Iterable<StoredEvent>): Promise<ApplyReport> {
-  const report: MutableReport = { applied: 0, duplicates: 0, gapsFilled: 0, waiting: [], failures: [] };
-  const open = [...byStream(writer.projection, events).values()].map(
-    (delivered) => new OpenStream(writer, delivered, report),
-  );
+  const report = emptyReport();
+  const open = openStreams(writer, events, report);
   if (writer.projection.rows === "shared") await applyShared(writer, open);
   else await applyOwned(writer, writer.projection, open);
   return report;
 }
 
-function isOutage({ failures }: ApplyReport): boolean {
-  return (
-    failures.length >= failuresOfAnOutage &&
-    failures.slice(-failuresOfAnOutage).every(({ error }) => isInfrastructureFailure(error))
+/**
+ * What {@link applyEvents} would make of them, as far as that can be told without a write: the events are read that are missing,
+ * and folded. Says nothing about what only DynamoDB refuses.
+ */
+export async function judgeEvents(writer: LiveWriter, events: Iterable<StoredEvent>): Promise<ApplyReport> {
+  const report = emptyReport();
+  const queue = openStreams(writer, events, report).values();
+  const work = async (): Promise<void> => {
+    for (const stream of queue) {
+      await stream.readGuard();
+      while (!stream.done) {
+        const write = await stream.next();
+        if (write !== undefined) stream.written(write);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: streamsJudgedAtOnce }, work));
+  return report;
+}
+
+const emptyReport = (): MutableReport => ({ applied: 0, duplicates: 0, gapsFilled: 0, waiting: [], failures: [] });
+
+function openStreams(writer: LiveWriter, events: Iterable<StoredEvent>, report: MutableReport): OpenStream[] {
+  return [...byStream(writer.projection, events).values()].map(
+    (delivered) => new OpenStream(writer, delivered, report),
   );
+}
+
+/** The last of so many failures that the rest of the batch need not be tried. */
+function outageIn({ failures }: ApplyReport): StreamFailure | undefined {
+  const last = failures.slice(-failuresOfAnOutage);
+  const isOutage = last.length === failuresOfAnOutage && last.every(({ error }) => isInfrastructureFailure(error));
+  return isOutage ? last.at(-1) : undefined;
 }
 
 /** How far a stream of the batch has come. */
@@ -138,8 +165,10 @@ class OpenStream {
 
   /** The next write, or undefined when nothing is left to write: then the stream is done. */
   async next(): Promise<StreamWrite | undefined> {
-    if (isOutage(this.#report)) {
-      this.fail(this.#expected + 1n, new ViewsUnavailableError("an outage was met before it: it is tried again later"));
+    const outage = outageIn(this.#report);
+    if (outage !== undefined) {
+      // Of the same kind: whose outage it is decides what is made of it.
+      this.fail(this.#expected + 1n, outage.error);
       return undefined;
     }
     try {
@@ -352,7 +381,12 @@ function isOfTheStore(code: unknown): boolean {
   return code === "EVENT_STORE_UNAVAILABLE" || code === "EVENT_STORE_ERROR";
 }
 
+/** Whether the event store could not be asked. */
+export function isStoreFailure(error: unknown): boolean {
+  return !isTransient(error) && error instanceof Error && "code" in error && isOfTheStore(error.code);
+}
+
 /** Whether trying the same events again later may succeed without anything being mended in code or data. */
 export function isInfrastructureFailure(error: unknown): boolean {
-  return isTransient(error) || (error instanceof Error && "code" in error && isOfTheStore(error.code));
+  return isTransient(error) || isStoreFailure(error);
 }

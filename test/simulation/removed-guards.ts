@@ -82,6 +82,18 @@ export const removedGuards: readonly RemovedGuard[] = [
     without: 'if (verdict.verdict === "block") continue;',
   },
   {
+    name: "what cannot be read for another generation is not written to the live one",
+    file: "engine/delivery/project-batch.ts",
+    text: "events.filter(({ stream }) => !heldBack.has(stream)),",
+    without: "events,",
+  },
+  {
+    name: "a generation that the live one goes past is not swapped in before its seam is closed again",
+    file: "engine/delivery/project-batch.ts",
+    text: "await this.#passed(generation);",
+    without: "",
+  },
+  {
     name: "what fails in a generation beside the live one is reported",
     file: "engine/delivery/project-batch.ts",
     text: "else failures.push(...(await this.#stillFailing(generation, found, events)));",

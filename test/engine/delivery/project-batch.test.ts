@@ -270,6 +270,8 @@ describe("a projector", () => {
       batchItemFailures: [{ itemIdentifier: `1@account-${id}` }],
     });
     expect(await view.blocked()).toStrictEqual({ soaking: undefined, live: undefined });
+    // The live one could take it, and a rollback would take it from its readers again.
+    expect((await view.contents("live")).rows).toStrictEqual({ [`${id}/account`]: { sum: 1 } });
     expect(await projectBatch(view.context, [view.projection], [second])).toStrictEqual(nothingFailed);
     const rows = { [`${id}/account`]: { sum: 2 } };
     expect((await view.contents("soaking")).rows).toStrictEqual(rows);
@@ -288,6 +290,86 @@ describe("a projector", () => {
       live: undefined,
     });
     expect((await view.contents("live")).rows).toStrictEqual({ [`${id}/account`]: { sum: 1 } });
+  });
+
+  it("tells the catalog that a generation is passed before the live one is written without it", async () => {
+    const view = await viewOf("joined", "live");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ add: { sum: 1 } })]);
+    const seen: unknown[] = [];
+    const throttled = faultyDynamoDB("UpdateItemCommand", async (call) => {
+      if (call <= 3) throw timeout();
+      const { generations } = await view.catalog.read(view.projection.name);
+      seen.push(generations.map(({ behind, pauses }) => ({ behind, pauses })));
+      // It is throttled as well, so nothing is known of the other.
+      throw timeout();
+    });
+    expect(await projectBatch(view.contextWith(throttled), [view.projection], events)).toStrictEqual({
+      batchItemFailures: [{ itemIdentifier: `0@account-${id}` }],
+    });
+    expect(seen[0]).toStrictEqual([
+      { behind: true, pauses: 1 },
+      { behind: undefined, pauses: undefined },
+    ]);
+    expect(await view.blocked()).toStrictEqual({ joined: undefined, live: undefined });
+  });
+
+  it("blocks what only the other code cannot take before the live generation is written", async () => {
+    const view = await viewOf("joined", "live");
+    const stricter: Projection = { ...view.projection, version: 2, changes: () => ({ add: { _reserved: 1 } }) };
+    const entry = await view.catalog.read(view.projection.name);
+    const another = entry.generations.map((each) => (each.role === "joined" ? { ...each, version: 2 } : each));
+    await view.catalog.transition(entry, another);
+    const events = await views.append(`account-${newId()}`, [changed({ add: { sum: 1 } })]);
+    const seen: unknown[] = [];
+    const watched = faultyDynamoDB("UpdateItemCommand", async (_call, send) => {
+      seen.push(await view.blocked());
+      return send();
+    });
+    const response = await projectBatch(view.contextWith(watched), [view.projection, stricter], events);
+    expect(response).toStrictEqual(nothingFailed);
+    expect(seen[0]).toStrictEqual({ joined: expect.stringContaining("_reserved") as string, live: undefined });
+  });
+
+  it("does not write what was live alone when a swap comes between: it looks at the catalog again", async () => {
+    const view = await viewOf("joined", "live");
+    const id = newId();
+    const events = await views.append(`account-${id}`, [changed({ add: { sum: 1 } })]);
+    let swapped = false;
+    class SwappedBefore extends Catalog {
+      override async transition(...args: Parameters<Catalog["transition"]>): ReturnType<Catalog["transition"]> {
+        const [entry] = args;
+        if (!swapped) {
+          swapped = true;
+          const others = { joined: "live", live: "soaking" } as const;
+          await super.transition(
+            entry,
+            entry.generations.map((each) => ({
+              ...each,
+              role: each.role === "joined" || each.role === "live" ? others[each.role] : each.role,
+            })),
+          );
+        }
+        return super.transition(...args);
+      }
+    }
+    const tables: string[] = [];
+    const throttled = faultyDynamoDB("UpdateItemCommand", failing(3, timeout));
+    throttled.middlewareStack.add(
+      (next) => (args) => {
+        tables.push((args.input as { TableName?: string }).TableName ?? "");
+        return next(args);
+      },
+      { step: "initialize" },
+    );
+    const catalog = new SwappedBefore(views.dynamodb, catalogTable);
+    const context = { ...view.contextWith(throttled), catalog };
+    expect(await projectBatch(context, [view.projection], events)).toStrictEqual(nothingFailed);
+    expect(tables.slice(-2)).toStrictEqual([view.tableOf("live"), view.tableOf("joined")]);
+    const rows = { [`${id}/account`]: { sum: 1 } };
+    expect((await view.contents("joined")).rows).toStrictEqual(rows);
+    expect((await view.contents("live")).rows).toStrictEqual(rows);
+    expect(await view.blocked()).toStrictEqual({ joined: undefined, live: undefined });
   });
 
   it("pauses a generation beside the live one that is made by code which is not deployed", async () => {

@@ -74,6 +74,7 @@ const matrix: Readonly<Record<TransitionName, Readonly<Partial<Record<Generation
   freeze: { building: "refused: it has no end", frozen: "done" },
   sealed: { joined: "joined live soaking", soaking: "soaking live" },
   block: { joined: "joined live soaking", soaking: "soaking live" },
+  passed: { joined: "joined live soaking", soaking: "soaking live" },
   pause: { building: "building live soaking", joined: "joined live soaking", soaking: "soaking live" },
   resume: { building: "building live soaking", joined: "joined live soaking", soaking: "soaking live" },
   swap: { joined: "live soaking retiring", live: "done" },
@@ -132,8 +133,8 @@ describe("a check", () => {
     ["join", { reportedAt: undefined } as object, "there is no report of how it compares: verify it"],
     ["swap", { reportedAt: undefined } as object, "there is no report of how it compares: verify it"],
     ["rollback", { reportedAt: undefined } as object, "there is no report of how it compares: verify it"],
-    ["swap", { behind: true }, "events that came while it was paused may be missing: resume it"],
-    ["rollback", { behind: true }, "events that came while it was paused may be missing: resume it"],
+    ["swap", { behind: true }, "events may be missing that went past it: resume it"],
+    ["rollback", { behind: true }, "events may be missing that went past it: resume it"],
     ...(["claim", "verified", "join", "sealed", "swap", "rollback"] as const).map(
       (name): [TransitionName, Partial<Generation>, string] => [
         name,
@@ -185,7 +186,7 @@ describe("a check", () => {
     expect((await catalog.read(view)).generations.map(({ role }) => role)).toStrictEqual(["live", "soaking"]);
   });
 
-  it.each(["block", "pause", "retire", "abort", "drop"] as const)(
+  it.each(["block", "passed", "pause", "retire", "abort", "drop"] as const)(
     "keeps nobody from %s of what can never be live",
     async (name) => {
       const [role = "building"] = transitions[name].from;
@@ -235,7 +236,7 @@ describe("a transition", () => {
     await take(view, "g", "pause", { paused: "for lunch", pausedBy: "operator", behind: true });
     await take(view, "g", "resume", {});
     await expect(take(view, "g", "sealed", { sealedTo: startOfAll })).rejects.toThrow(
-      "it was paused since its tail was taken",
+      "it was paused, or passed, since its tail was taken",
     );
     const later = { commit: 9n, prepare: 9n };
     await take(view, "g", "sealed", { sealedTo: later, pauses: 1 });
