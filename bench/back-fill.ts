@@ -75,8 +75,10 @@ export async function prepareBackFill(
   connections: Pick<Connections, "store" | "dynamodb">,
   projection: Projection,
   log: OrderLog,
+  live = liveDelivery(connections, [projection]),
 ): Promise<Required<Prepared> & { readonly table: string }> {
-  const { tables, run, clear } = await prepareBackFills(connections, [projection], { ...log, read: () => log.events });
+  const filled = { ...log, read: () => log.events };
+  const { tables, run, clear } = await prepareBackFills(connections, [projection], filled, live);
   return { table: tables[0] ?? "", run, clear };
 }
 
@@ -87,22 +89,32 @@ export interface FilledLog {
   readonly read: (projection: Projection) => number;
 }
 
+/** What back-fills of these give way to. */
+export function liveDelivery(
+  { store, dynamodb }: Pick<Connections, "store" | "dynamodb">,
+  projections: readonly Projection[],
+): LiveDelivery {
+  const { giveWayAfterMs: lookEveryMs, giveWayForMs: longestMs } = defaultReplaySettings;
+  const views = projections.map((projection) => ({ name: projection.name, versions: [projection] as const }));
+  const catalog = new Catalog(dynamodb, catalogTable(tablePrefix));
+  return new LiveDelivery({ eventStore: store, dynamodb, catalog }, { views, lookEveryMs, longestMs });
+}
+
 /** Back-fills of several generations in one pass. */
 export async function prepareBackFills(
   { store, dynamodb }: Pick<Connections, "store" | "dynamodb">,
   projections: readonly Projection[],
   { events, read }: FilledLog,
+  live = liveDelivery({ store, dynamodb }, projections),
 ): Promise<Required<Prepared> & { readonly tables: readonly string[] }> {
   const settings = shareOf(defaultReplaySettings, projections.length);
-  const made = await Promise.all(projections.map((projection) => newBackFill(dynamodb, projection, settings)));
+  const pace = new Pace({ givesWay: live.isBehind, restPerWork: settings.restPerWork });
+  const made = await Promise.all(
+    projections.map((projection) => newBackFill(dynamodb, projection, settings, live.isBehind)),
+  );
   const [first, ...others] = made.map(({ part }) => part);
   if (first === undefined) throw new Error("there is nothing to back-fill");
   const target = await store.tail();
-  const views = projections.map((projection) => ({ name: projection.name, versions: [projection] as const }));
-  const { giveWayAfterMs: lookEveryMs, giveWayForMs: longestMs, restPerWork } = settings;
-  const catalog = new Catalog(dynamodb, catalogTable(tablePrefix));
-  const live = new LiveDelivery({ eventStore: store, dynamodb, catalog }, { views, lookEveryMs, longestMs });
-  const pace = new Pace({ givesWay: live.isBehind, restPerWork });
   const onRound = async (read: number): Promise<void> => {
     for (const { lease } of made) lease.assertHeld();
     await pace.read(read);
@@ -131,6 +143,7 @@ async function newBackFill(
   dynamodb: DynamoDBClient,
   projection: Projection,
   settings: ReplaySettings,
+  givesWay: () => boolean,
 ): Promise<{ readonly part: BackFill; readonly lease: Lease; readonly table: string }> {
   const table = await freshTable(dynamodb, projection);
   const lease = await Lease.acquire({
@@ -143,7 +156,7 @@ async function newBackFill(
   });
   if (!(lease instanceof Lease)) throw new Error("a generation of this run is leased to somebody else");
   const generation = { table, from: startOfAll };
-  return { part: new BackFill({ dynamodb, projection, generation, lease, settings }), lease, table };
+  return { part: new BackFill({ dynamodb, projection, generation, lease, settings, givesWay }), lease, table };
 }
 
 /** What a back-fill leaves in the table. */

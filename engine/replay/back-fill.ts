@@ -26,6 +26,8 @@ export interface BackFillOptions extends Pick<ReplayContext, "dynamodb"> {
   readonly generation: Pick<Generation, "table" | "from">;
   readonly lease: Lease;
   readonly settings: ReplaySettings;
+  /** Whether live delivery is to have the room. */
+  readonly givesWay?: (() => boolean) | undefined;
 }
 
 export interface PassOptions extends Pick<ReplayContext, "eventStore"> {
@@ -43,6 +45,9 @@ interface Touch {
   readonly mustBeRead: boolean;
 }
 
+/** After so many answers are heard, and the next rows sent: a round takes longer to fold than DynamoDB to write a batch. */
+const eventsAtAStretch = 16;
+
 /** The part of one generation in a pass. */
 export class BackFill {
   /** Events of the projection's streams that were folded in this pass. */
@@ -53,11 +58,11 @@ export class BackFill {
   #foldedTo: Position | undefined;
 
   constructor(options: BackFillOptions) {
-    const { dynamodb, generation, lease, settings } = options;
+    const { dynamodb, generation, lease, settings, givesWay } = options;
     this.#options = options;
     this.#tableIsEmpty = lease.isFirst && lease.checkpoint === undefined;
     const tableIsEmpty = this.#tableIsEmpty;
-    this.#cache = new WriteBackCache({ dynamodb, table: generation.table, lease, settings, tableIsEmpty });
+    this.#cache = new WriteBackCache({ dynamodb, table: generation.table, lease, settings, tableIsEmpty, givesWay });
   }
 
   get projection(): Projection {
@@ -85,11 +90,15 @@ export class BackFill {
     const { checkpoint } = this;
     // Of another generation in the pass more may be missing; a guard that was written must not go back.
     const isNew = ({ position }: StoredEvent): boolean => checkpoint === undefined || isAfter(position, checkpoint);
-    const touched = round
-      .filter((event) => isNew(event) && readsStream(projection, event.stream) && !isTombstone(event))
-      .map((event) => ({ event, touches: touchesOf(this.#options, event, this.#tableIsEmpty) }));
+    const touched: { readonly event: StoredEvent; readonly touches: readonly Touch[] }[] = [];
+    for (const event of round) {
+      if (!isNew(event) || !readsStream(projection, event.stream) || isTombstone(event)) continue;
+      touched.push({ event, touches: touchesOf(this.#options, event, this.#tableIsEmpty) });
+      if (touched.length % eventsAtAStretch === 0) await turn();
+    }
     await this.#cache.load(keysToRead(touched));
-    for (const { event, touches } of touched) {
+    for (const [index, { event, touches }] of touched.entries()) {
+      if ((index + 1) % eventsAtAStretch === 0) await turn();
       for (const { key, changes, carriesGuard } of touches) {
         const item = this.#cache.item(key);
         if (foldedBy(item, event, changes, carriesGuard)) this.#cache.changed(item);

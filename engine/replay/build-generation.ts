@@ -115,7 +115,7 @@ async function buildInRounds(
         await pace.read(events, signal);
         throwIfInterrupted(signal, names);
       };
-    const filled = await all.backFill(target, onRound(new Pace(paced)));
+    const filled = await all.backFill(target, onRound(new Pace(paced)), paced.givesWay);
     await all.each((build) => build.untilNoWriteIsOnItsWay());
     read = 0;
     // It gives way to nobody: cut off it would begin anew, and it is to come to its end.
@@ -175,8 +175,12 @@ class Builds {
   }
 
   /** Returns how many events were read. */
-  async backFill(target: Position, onRound: (events: number, at: Position) => Promise<void>): Promise<number> {
-    const parts = new Map(this.#left().map((build) => [build.beginBackFill(), build]));
+  async backFill(
+    target: Position,
+    onRound: (events: number, at: Position) => Promise<void>,
+    givesWay: PaceOptions["givesWay"],
+  ): Promise<number> {
+    const parts = new Map(this.#left().map((build) => [build.beginBackFill(givesWay), build]));
     const [first, ...others] = parts.keys();
     const [build] = parts.values();
     if (first === undefined || build === undefined) return 0;
@@ -290,11 +294,12 @@ class Build {
     this.#options.observer?.step?.(step, this.generation);
   }
 
-  beginBackFill(): BackFill {
+  beginBackFill(givesWay: PaceOptions["givesWay"]): BackFill {
     this.tell("back-fill");
     const { context, projection, generation } = this.scope;
     const { dynamodb } = context;
-    return new BackFill({ dynamodb, projection, generation, lease: this.#held(), settings: this.settings });
+    const { settings } = this;
+    return new BackFill({ dynamodb, projection, generation, lease: this.#held(), settings, givesWay });
   }
 
   endBackFill(part: BackFill, seconds: number): void {

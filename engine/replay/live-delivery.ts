@@ -32,6 +32,8 @@ const eventsLookedAt = 500;
 const eventsJudged = 20;
 /** Fewer that are missing are streams that wait. */
 const fewestMissing = 10;
+/** How many times as long it is between two looks then. */
+const whileBehind = 4;
 
 export class LiveDelivery {
   readonly #context: Pick<ReplayContext, "eventStore" | "dynamodb" | "catalog">;
@@ -48,7 +50,10 @@ export class LiveDelivery {
 
   /** As it was at the last look. Begins the next when it is time; nobody waits for it. */
   isBehind = (): boolean => {
-    const isTime = performance.now() - this.#lookedAt >= this.#options.lookEveryMs;
+    const { lookEveryMs } = this.#options;
+    // A look costs what it is to leave: seldom while it is behind.
+    const next = this.#behindSince === undefined ? lookEveryMs : lookEveryMs * whileBehind;
+    const isTime = performance.now() - this.#lookedAt >= next;
     if (isTime && this.#looking === undefined && this.#options.views.length > 0) this.#looking = this.#look();
     const since = this.#behindSince;
     return since !== undefined && performance.now() - since < this.#options.longestMs;

@@ -65,9 +65,9 @@ export const defaultReplaySettings: ReplaySettings = {
   rowsHeldBack: 2_000,
   // More were no quicker by much, and took more from live delivery.
   batchesAtOnce: 2,
-  giveWayAfterMs: 1_000,
+  giveWayAfterMs: 500,
   giveWayForMs: 300_000,
-  restPerWork: 3,
+  restPerWork: 4,
   eventsLeftAtJoin: 500,
 };
 

@@ -17,7 +17,12 @@ export interface WriteBackCacheOptions {
   readonly settings: ReplaySettings;
   /** Whether the table holds nothing yet: then an item that is not in memory is a new one, and need not be looked for. */
   readonly tableIsEmpty: boolean;
+  /** Whether live delivery is to have the room: then no write is begun but by {@link WriteBackCache.makeRoom} and `flush`. */
+  readonly givesWay?: (() => boolean) | undefined;
 }
+
+/** Of so many items that have changed one is held back, up to the most that may be. */
+const changedPerHeldBack = 8;
 
 export class WriteBackCache {
   readonly #options: WriteBackCacheOptions;
@@ -28,6 +33,10 @@ export class WriteBackCache {
   readonly #writes = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
   #mustRead: boolean;
+  /** Changed items that wait for further changes. */
+  #keep = 0;
+  /** Items that came to have changes to write since all were written last. */
+  #changedSinceFlush = 0;
   /** Items that were put, each as often as it was. */
   written = 0;
 
@@ -62,18 +71,20 @@ export class WriteBackCache {
   /** After an item was folded. */
   changed(item: FoldedItem): void {
     const text = itemText(item.key);
-    this.#dirty.delete(text);
+    if (!this.#dirty.delete(text)) this.#changedSinceFlush += 1;
     this.#dirty.set(text, item);
   }
 
   /** Between two rounds of events: starts writes, waits when too much is waiting for them, lets go of what does not fit. */
   async makeRoom(): Promise<void> {
     const { rowsHeldBack, rowsInMemory } = this.#options.settings;
-    this.#startWrites(rowsHeldBack);
+    // Few at first: until there is something to write, all that DynamoDB could have taken meanwhile is lost.
+    this.#keep = Math.min(rowsHeldBack, Math.floor(this.#changedSinceFlush / changedPerHeldBack));
+    this.#startWrites();
     const mostDirty = Math.max(rowsHeldBack, rowsInMemory / 2);
     while (this.#dirty.size > mostDirty) {
       await this.#oneWrite();
-      this.#startWrites(rowsHeldBack);
+      this.#startWrites();
     }
     this.#throwFailure();
     this.#evict();
@@ -81,20 +92,23 @@ export class WriteBackCache {
 
   /** Resolves when every change is written. */
   async flush(): Promise<void> {
-    while (this.#dirty.size > 0 || this.#writes.size > 0) {
-      this.#startWrites(0);
-      await this.#oneWrite();
-    }
+    this.#keep = 0;
+    this.#startWrites();
+    while (this.#writes.size > 0) await this.#oneWrite();
+    this.#changedSinceFlush = 0;
     this.#throwFailure();
   }
 
-  /** Resolves when no write is under way any more: a worker never returns with one pending. */
+  /** Begins no more writes, and resolves when none is under way: a worker never returns with one pending. */
   async settle(): Promise<void> {
+    this.#keep = Number.POSITIVE_INFINITY;
     while (this.#writes.size > 0) await Promise.all(this.#writes);
   }
 
-  #startWrites(keep: number): void {
+  /** Until as many are under way as may be, or nothing is left but what is held back. */
+  #startWrites(): void {
     const { batchesAtOnce } = this.#options.settings;
+    const keep = this.#keep;
     while (this.#failure === undefined && this.#writes.size < batchesAtOnce && this.#dirty.size > keep) {
       const most = Math.min(itemsPerBatch, this.#dirty.size - keep);
       const batch: FoldedItem[] = [];
@@ -105,7 +119,11 @@ export class WriteBackCache {
         if (batch.length === most) break;
       }
       if (batch.length === 0) return;
-      const write = this.#write(batch).finally(() => this.#writes.delete(write));
+      const write = this.#write(batch).finally(() => {
+        this.#writes.delete(write);
+        // Not only between two rounds: DynamoDB would have nothing to do while a round is folded.
+        if (this.#keep === 0 || this.#options.givesWay?.() !== true) this.#startWrites();
+      });
       this.#writes.add(write);
     }
   }

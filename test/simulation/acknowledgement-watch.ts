@@ -57,6 +57,11 @@ export class AcknowledgementWatch {
     }
   }
 
+  #isRetired({ name }: Projection, id: string): boolean {
+    const item = this.#dynamodb.tables.itemsWith(this.#catalogTable, name).find(isCatalogItem);
+    return !generationsIn(item).some((generation) => generation.id === id && generation.role !== "retiring");
+  }
+
   /** Why an event is neither in a generation nor waits there; undefined when it does. */
   #lost(
     projection: Projection,
@@ -64,8 +69,8 @@ export class AcknowledgementWatch {
     { stream, revision }: Pick<StoredEvent, "stream" | "revision">,
   ): string | undefined {
     const { tables } = this.#dynamodb;
-    // Retired since: nobody looks at it any more.
-    if (!tables.tableNames.includes(table)) return undefined;
+    // Nobody looks at it any more, and what waits in it is forgotten.
+    if (this.#isRetired(projection, id)) return undefined;
     const key = projection.rows === "shared" ? `_guard#${stream}` : idOfStream(projection, stream);
     const guard = guardOfItem(tables.itemsWith(table, key)[0])?.revision;
     if (guard !== undefined && guard >= revision) return undefined;
