@@ -35,9 +35,9 @@ export interface ReplaySettings {
   /** Events, and milliseconds, between two checkpoints, whichever come first: what a crash loses at most. */
   readonly eventsPerCheckpoint: number;
   readonly checkpointEveryMs: number;
-  /** Rows that are kept in memory, of all generations in a pass together. */
+  /** Rows that are kept in memory of one generation; several in a pass share twice as many. */
   readonly rowsInMemory: number;
-  /** Changed rows, of all too, that wait for further changes before they are written; the least recently changed goes first. */
+  /** Changed rows of those that wait for further changes before they are written; the least recently changed goes first. */
   readonly rowsHeldBack: number;
   /** Batches of 25 rows in flight. */
   readonly batchesAtOnce: number;
@@ -75,12 +75,9 @@ export function settingsOf({ settings }: Pick<ReplayContext, "settings">): Repla
   return { ...defaultReplaySettings, ...settings };
 }
 
-/** Of so many generations in one pass, the settings of each: they share the rows in memory. */
+/** Of so many generations in one pass, the settings of each. With few rows in memory what is let go is read and written again. */
 export function shareOf(settings: ReplaySettings, together: number): ReplaySettings {
-  const { rowsInMemory, rowsHeldBack } = settings;
-  return {
-    ...settings,
-    rowsInMemory: Math.max(1, Math.floor(rowsInMemory / together)),
-    rowsHeldBack: Math.floor(rowsHeldBack / together),
-  };
+  if (together === 1) return settings;
+  const rowsInMemory = Math.max(1, Math.floor((2 * settings.rowsInMemory) / together));
+  return { ...settings, rowsInMemory, rowsHeldBack: Math.min(settings.rowsHeldBack, Math.floor(rowsInMemory / 4)) };
 }
