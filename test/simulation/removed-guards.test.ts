@@ -18,7 +18,8 @@ describe.each(removedGuards)("$name", (guard) => {
   it.runIf(isProof)(
     "without it a history fails",
     async () => {
-      expect(await historiesWithout(guard, options)).toMatchObject({ outcome: "failed" });
+      const { firstSeed = options.firstSeed } = guard;
+      expect(await historiesWithout(guard, { ...options, firstSeed })).toMatchObject({ outcome: "failed" });
     },
     patienceMs,
   );
@@ -30,6 +31,10 @@ it.runIf(isProof)(
     const text = "export class Catalog ";
     const nothing = { name: "nothing", file: "engine/views/catalog.ts", text, without: text };
     expect(await historiesWithout(nothing, options)).toMatchObject({ outcome: "passed" });
+    for (const { firstSeed } of removedGuards) {
+      if (firstSeed === undefined) continue;
+      expect(await historiesWithout(nothing, { firstSeed, histories: 1 })).toMatchObject({ outcome: "passed" });
+    }
   },
   patienceMs,
 );

@@ -12,6 +12,8 @@ export interface RemovedGuard {
   /** Stands in the file exactly once. */
   readonly text: string;
   readonly without: string;
+  /** Where few histories miss it: the seed of one that does. */
+  readonly firstSeed?: number;
 }
 
 export const removedGuards: readonly RemovedGuard[] = [
@@ -86,12 +88,7 @@ export const removedGuards: readonly RemovedGuard[] = [
     file: "engine/delivery/project-batch.ts",
     text: "events.filter(({ stream }) => !heldBack.has(stream)),",
     without: "events,",
-  },
-  {
-    name: "a generation that the live one goes past is not swapped in before its seam is closed again",
-    file: "engine/delivery/project-batch.ts",
-    text: "await this.#passed(generation);",
-    without: "",
+    firstSeed: 1_197_906_217,
   },
   {
     name: "what fails in a generation beside the live one is reported",
