@@ -61,9 +61,9 @@ export const removedGuards: readonly RemovedGuard[] = [
   },
   {
     name: "the generation that readers see is written last",
-    file: "engine/views/catalog.ts",
-    text: 'return [...others, ...entry.generations.filter(({ role }) => role === "live")];',
-    without: 'return [...entry.generations.filter(({ role }) => role === "live"), ...others];',
+    file: "engine/delivery/project-batch.ts",
+    text: "const beside: Beside[] = [];",
+    without: "const beside: Beside[] = []; if (live !== undefined) await this.#applyTo(live, events);",
   },
   {
     name: "the catalog is looked at a second time",
@@ -76,12 +76,6 @@ export const removedGuards: readonly RemovedGuard[] = [
     file: "engine/views/catalog.ts",
     text: "Key: catalogKey(projection), ConsistentRead: true",
     without: "Key: catalogKey(projection), ConsistentRead: false",
-  },
-  {
-    name: "what fails in a generation beside the live one blocks it",
-    file: "engine/delivery/project-batch.ts",
-    text: 'if (verdict.verdict === "block") await this.#block(generation, verdict.error);',
-    without: 'if (verdict.verdict === "block") continue;',
   },
   {
     name: "what cannot be read for another generation is not written to the live one",
