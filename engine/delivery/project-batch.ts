@@ -8,12 +8,19 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../errors/message-of.ts";
+import { EventStoreUnavailableError } from "../event-store/errors.ts";
 import type { EventStore } from "../event-store/event-store.ts";
 import { isTombstone, type StoredEvent } from "../event-store/stored-event.ts";
 import { type AttemptOutcome, failedInView, type GiveUpContext } from "../quarantine/give-up.ts";
 import { errorText, type FailedAttempt, viewTarget } from "../quarantine/quarantine-record.ts";
-import { transit, TransitionRefusedError } from "../replay/transitions.ts";
-import { type Catalog, type CatalogEntry, type Generation, writtenGenerations } from "../views/catalog.ts";
+import { transit, TransitionRefusedError, type TransitionScope } from "../replay/transitions.ts";
+import {
+  type Catalog,
+  CatalogConflictError,
+  type CatalogEntry,
+  type Generation,
+  writtenGenerations,
+} from "../views/catalog.ts";
 import { deployedVersion, VersionNotDeployedError, whyNotDeployed } from "../views/deployed-version.ts";
 import { isDeployed } from "../views/pinned-projection.ts";
 import { isNamed, isTransient, ViewsUnavailableError } from "../views/dynamodb.ts";
@@ -22,7 +29,6 @@ import {
   applyEvents,
   type GuardOutcome,
   isInfrastructureFailure,
-  isStoreFailure,
   judgeEvents,
   type LiveWriter,
   readGuard,
@@ -103,8 +109,8 @@ export async function projectOnce(
   try {
     return await new Round(context, versions, entry).apply(events);
   } catch (error) {
-    if (!(error instanceof TransitionRefusedError)) throw error;
-    // Swapped or retired since the catalog was read: what was applied is found applied when the events come again.
+    if (!(error instanceof TransitionRefusedError || error instanceof CatalogConflictError)) throw error;
+    // Swapped or retired since the catalog was read, or changed by too many at once: what was applied is found applied when the events come again.
     const fenced = new ViewsUnavailableError("the catalog moved on: try again", { cause: error });
     const failures = events.map(({ stream, revision }) => ({ stream, revision, error: fenced }));
     return { failures, live: undefined };
@@ -125,9 +131,27 @@ interface Beside {
   readonly failures: readonly StreamFailure[];
 }
 
+/** What was decided before the live generation is written. */
+interface BeforeLive {
+  /** Streams that must not be written there either: they come again, for all generations. */
+  readonly heldBack: ReadonlySet<string>;
+  /** Generations that lack events which the live one may be about to take, by id. */
+  readonly passed: ReadonlyMap<string, Passed>;
+}
+
+interface Passed extends Pick<Generation, "id" | "pauses"> {
+  /** Whether it was so before: then it is not for this round to say that it has kept up. */
+  readonly wasBehind: boolean;
+}
+
+const nothingBefore: BeforeLive = { heldBack: new Set(), passed: new Map() };
+
 /** Whether the live generation can be asked, without a write, if it fails there too. */
-const isFoundByFolding = (error: unknown): boolean =>
-  !isInfrastructureFailure(error) && !isNamed(error, "ValidationException");
+const isFoundByFolding = ({ error, refusedByTable }: StreamFailure): boolean =>
+  refusedByTable !== true && !isInfrastructureFailure(error);
+
+/** What was missing could not be read, and may be in a moment. */
+const isStoreAway = (error: unknown): boolean => error instanceof EventStoreUnavailableError;
 
 /** One application of a batch to the generations that one reading of the catalog tells of. */
 class Round {
@@ -147,63 +171,60 @@ class Round {
    */
   async apply(events: readonly StoredEvent[]): Promise<ProjectedOnce> {
     const { projection: view } = this.#entry;
-    const written = writtenGenerations(this.#entry);
-    if (written.length === 0) {
+    const generations = writtenGenerations(this.#entry);
+    if (generations.length === 0) {
       throw new ViewNotPreparedError(`view ${view} has no generation to write: invoke the function prepare`);
     }
-    const live = written.find(({ role }) => role === "live");
+    const live = generations.find(({ role }) => role === "live");
     const beside: Beside[] = [];
-    for (const generation of written) {
+    for (const generation of generations) {
       if (generation === live) continue;
       if (!isDeployed(generation, this.#versions)) await this.#pause(generation);
       else beside.push({ generation, failures: await this.#applyBeside(generation, events) });
     }
-    const heldBack = live === undefined ? new Set<string>() : await this.#beforeLive(live, beside, events);
-    const inLive =
-      live === undefined
-        ? undefined
-        : await this.#applyTo(
-            live,
-            events.filter(({ stream }) => !heldBack.has(stream)),
-          );
+    const before = live === undefined ? nothingBefore : await this.#beforeLive(live, beside, events);
+    const written = events.filter(({ stream }) => !before.heldBack.has(stream));
+    const inLive = live === undefined ? undefined : await this.#applyTo(live, written);
     const failures: StreamFailure[] = [];
     for (const { generation, failures: found } of beside) {
-      const judged = found.filter(({ stream }) => !heldBack.has(stream));
+      const judged = found.filter(({ stream }) => !before.heldBack.has(stream));
       const verdict = verdictOn(judged, inLive);
-      if (verdict.verdict === "block") await this.#block(generation, verdict.error);
-      else failures.push(...(await this.#stillFailing(generation, found, events)));
+      if (verdict.verdict === "block") {
+        await this.#block(generation, verdict.error);
+        continue;
+      }
+      const passed = before.passed.get(generation.id);
+      if (passed !== undefined && !judged.some((failure) => isPast(failure, inLive))) await this.#keptUp(passed);
+      failures.push(...(await this.#stillFailing(generation, found, events)));
     }
     if (live !== undefined) failures.push(...(await this.#stillFailing(live, inLive?.failures ?? [], events)));
     return { failures, live: inLive };
   }
 
-  /**
-   * What has to be done about failures beside the live generation before that one is written. Returns the streams that must
-   * not be written there either, because the event store could not be asked: they come again, for all generations.
-   */
-  async #beforeLive(live: Generation, beside: Beside[], events: readonly StoredEvent[]): Promise<ReadonlySet<string>> {
+  /** What has to be done about failures beside the live generation before that one is written. */
+  async #beforeLive(live: Generation, beside: Beside[], events: readonly StoredEvent[]): Promise<BeforeLive> {
     const found = beside.flatMap(({ failures }) => failures);
-    const heldBack = new Set(found.filter(({ error }) => isStoreFailure(error)).map(({ stream }) => stream));
-    const atFault = new Set(found.filter(({ error }) => isFoundByFolding(error)).map(({ stream }) => stream));
-    const judged =
-      atFault.size === 0
-        ? undefined
-        : await judgeEvents(
-            this.#writerOf(live),
-            events.filter(({ stream }) => atFault.has(stream)),
-          );
+    const heldBack = new Set(found.filter(({ error }) => isStoreAway(error)).map(({ stream }) => stream));
+    const folded = new Set(found.filter(isFoundByFolding).map(({ stream }) => stream));
+    const judged = folded.size === 0 ? undefined : await this.#judgeIn(live, folded, events);
+    for (const { stream, error } of judged?.failures ?? []) if (isInfrastructureFailure(error)) heldBack.add(stream);
+    const passed = new Map<string, Passed>();
     for (const each of [...beside]) {
       const { generation, failures } = each;
-      const folded = failures.filter(({ error }) => isFoundByFolding(error));
-      const verdict = verdictOn(folded, judged);
+      const verdict = verdictOn(failures.filter(isFoundByFolding), judged);
       if (verdict.verdict === "block") {
         await this.#block(generation, verdict.error);
         beside.splice(beside.indexOf(each), 1);
-      } else if (failures.some(({ stream, error }) => !heldBack.has(stream) && !isFoundByFolding(error))) {
-        await this.#passed(generation);
+      } else if (failures.some((failure) => !heldBack.has(failure.stream) && !isFoundByFolding(failure))) {
+        passed.set(generation.id, await this.#passed(generation));
       }
     }
-    return heldBack;
+    return { heldBack, passed };
+  }
+
+  #judgeIn(live: Generation, streams: ReadonlySet<string>, events: readonly StoredEvent[]): Promise<ApplyReport> {
+    const ofStreams = events.filter(({ stream }) => streams.has(stream));
+    return judgeEvents(this.#writerOf(live), ofStreams);
   }
 
   /** Those of the failures that are to be tried again; of the others the streams wait, which is as good as applied. */
@@ -289,19 +310,36 @@ class Round {
 
   /** Other code must not write it, and nobody sees it: it stands still until its own is deployed again, and then catches up. */
   async #pause(generation: Generation): Promise<void> {
-    const { catalog, log } = this.#context;
+    const { log } = this.#context;
     const { projection: view } = this.#entry;
     const paused = `its code is not deployed: it is made by ${whyNotDeployed(generation, this.#versions)}`;
     log.error({ view, generation: generation.id }, `generation paused: ${paused}`);
-    const scope = { catalog, view, versions: this.#versions, by: "projector" };
-    await transit(scope, generation.id, "pause", { paused, pausedBy: "code", behind: true });
+    await transit(this.#transitions, generation.id, "pause", { paused, pausedBy: "code", behind: true });
   }
 
   /** What is written to the live generation alone must not be missing after a swap: what was passed is closed again before one. */
-  async #passed({ id }: Generation): Promise<void> {
+  async #passed({ id, ...known }: Generation): Promise<Passed> {
+    const { generations } = await transit(this.#transitions, id, "passed", { behind: true });
+    const { pauses } = generations.find((generation) => generation.id === id) ?? {};
+    // Counted by more than this one: somebody else has passed it since the catalog was read.
+    const wasBehind = known.behind === true || pauses !== (known.pauses ?? 0) + 1;
+    return { id, ...(pauses === undefined ? {} : { pauses }), wasBehind };
+  }
+
+  /** The live one could not be written either. */
+  async #keptUp({ id, pauses, wasBehind }: Passed): Promise<void> {
+    if (wasBehind) return;
+    try {
+      await transit(this.#transitions, id, "kept-up", pauses === undefined ? {} : { pauses });
+    } catch (error) {
+      // Another projector passed it meanwhile, or it is gone: it stays as it is.
+      if (!(error instanceof TransitionRefusedError)) throw error;
+    }
+  }
+
+  get #transitions(): TransitionScope {
     const { catalog } = this.#context;
-    const { projection: view } = this.#entry;
-    await transit({ catalog, view, versions: this.#versions, by: "projector" }, id, "passed", { behind: true });
+    return { catalog, view: this.#entry.projection, versions: this.#versions, by: "projector" };
   }
 
   async #isWritten({ id }: Generation): Promise<boolean> {
@@ -310,12 +348,11 @@ class Round {
   }
 
   async #block({ id }: Generation, error: unknown): Promise<void> {
-    const { catalog, log } = this.#context;
+    const { log } = this.#context;
     const { projection: view } = this.#entry;
     const blocked = messageOf(error);
     log.error({ view, generation: id, err: error }, "generation blocked: it can no longer become live");
-    const scope = { catalog, view, versions: this.#versions, by: "projector" };
-    await transit(scope, id, "block", { blocked: blocked.slice(0, 1_000) });
+    await transit(this.#transitions, id, "block", { blocked: blocked.slice(0, 1_000) });
   }
 }
 
@@ -337,16 +374,20 @@ type Verdict = { readonly verdict: "tried-again" } | { readonly verdict: "block"
  * outage of the event store about neither: then the events come again.
  */
 function verdictOn(failures: readonly StreamFailure[], inLive: ApplyReport | undefined): Verdict {
-  const notInLive = [...(inLive?.waiting ?? []), ...(inLive?.failures ?? [])];
-  const failedInLive = new Map(notInLive.map(({ stream, revision }) => [stream, revision]));
-  const only = failures.find(({ stream, revision, error }) => {
-    const there = failedInLive.get(stream);
-    if (there !== undefined && there <= revision) return false;
+  const only = failures.find((failure) => {
+    const { error } = failure;
+    if (!isPast(failure, inLive)) return false;
     return inLive === undefined
       ? !isInfrastructureFailure(error)
       : isTransient(error) || !isInfrastructureFailure(error);
   });
   return only === undefined ? { verdict: "tried-again" } : { verdict: "block", error: only.error };
+}
+
+/** Whether the live generation took what failed elsewhere. */
+function isPast({ stream, revision }: StreamFailure, inLive: ApplyReport | undefined): boolean {
+  const notInLive = [...(inLive?.waiting ?? []), ...(inLive?.failures ?? [])];
+  return !notInLive.some((there) => there.stream === stream && there.revision <= revision);
 }
 
 /**

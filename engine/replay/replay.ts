@@ -305,12 +305,18 @@ export class Replay {
     for (const generation of (await this.#entry()).generations) await this.#resumeWriting(generation, whom);
     const entry = await this.#entry();
     const soaking = entry.generations.find(({ role }) => role === "soaking");
-    const isWritten = soaking?.paused === undefined && soaking !== undefined && isDeployed(soaking, this.#versions);
+    const isWritten =
+      soaking !== undefined &&
+      soaking.paused === undefined &&
+      soaking.blocked === undefined &&
+      isDeployed(soaking, this.#versions);
     if (soaking?.behind === true && isWritten) await this.#closeSeam(soaking.id, options);
     const unfinished = unfinishedOf(entry);
     if (unfinished === undefined || unfinished.paused !== undefined) return undefined;
-    const { sealedTo, behind, autoSwap } = unfinished;
-    if (sealedTo !== undefined && behind !== true && autoSwap !== true) return undefined;
+    const { sealedTo, behind, blocked, autoSwap } = unfinished;
+    // One that is blocked nobody brings up any more: whether it is begun anew is for its operator to say.
+    const isComplete = sealedTo !== undefined && (behind !== true || blocked !== undefined);
+    if (isComplete && autoSwap !== true) return undefined;
     const goesOnWith = new Map([[this.view, unfinished.id]]);
     const [started] = await Replay.startTogether([this], { ...options, goesOnWith });
     // It was aborted, or swapped, since it was read.
@@ -702,7 +708,9 @@ export class Replay {
   async #isBeyondRepair(id: string, error: unknown): Promise<boolean> {
     const unfinished = unfinishedOf(await this.#entry());
     if (unfinished?.id !== id) return false;
-    if (error instanceof VerificationFailedError || error instanceof ReplayEventError) return true;
+    if (error instanceof VerificationFailedError) return true;
+    // Once its seam was closed projectors write it, and know better whose fault an event is.
+    if (error instanceof ReplayEventError) return unfinished.sealedTo === undefined;
     return unfinished.blocked !== undefined;
   }
 

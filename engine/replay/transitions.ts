@@ -23,6 +23,7 @@ export type TransitionName =
   | "sealed"
   | "block"
   | "passed"
+  | "kept-up"
   | "pause"
   | "resume"
   | "swap"
@@ -70,9 +71,10 @@ const isVerified: Check = ({ generation }) =>
 const isReported: Check = ({ generation }) =>
   generation.reportedAt === undefined ? "there is no report of how it compares: verify it" : undefined;
 
-const isSealed: Check = ({ generation: { sealedTo, behind } }) => {
+const isSealed: Check = ({ generation: { sealedTo, behind, blocked } }) => {
   if (sealedTo === undefined) return "events between its back-fill and its join may be missing";
-  return behind === true ? "events may be missing that went past it: resume it" : undefined;
+  // One that is blocked nobody brings up.
+  return behind === true && blocked === undefined ? "events may be missing that went past it: resume it" : undefined;
 };
 
 const isNotPaused: Check = ({ generation: { paused } }) =>
@@ -142,6 +144,8 @@ export const transitions: Readonly<Record<TransitionName, Transition>> = {
    * the two would show readers a row without what they have seen.
    */
   passed: { from: ["joined", "soaking"], to: "unchanged", isCounted: true, checks: [] },
+  /** The live one could not be written then either, and nobody else has passed it: nothing is missing. */
+  "kept-up": { from: ["joined", "soaking"], to: "unchanged", clears: ["behind"], checks: [isOfThisPause] },
   /**
    * Nobody writes it until it is resumed: because an operator wants it so, or because a projector met it whose code is another.
    * The live one cannot be: what it lacks, readers would miss.
@@ -209,12 +213,11 @@ export async function transit(
     const next = after(entry, versions, id, name, record);
     if (next === "done") return entry;
     try {
-      // Every projector that meets the failure blocks it: the history is not to fill up with them.
-      const isRepeated = entry.generations.some(
-        (known) =>
-          known.id === id &&
-          ((name === "block" && known.blocked !== undefined) || (name === "passed" && known.behind === true)),
-      );
+      // Every projector that meets the failure blocks it, or passes it for a moment: the history is not to fill up with them.
+      const isRepeated =
+        name === "passed" ||
+        name === "kept-up" ||
+        (name === "block" && entry.generations.some((known) => known.id === id && known.blocked !== undefined));
       return await catalog.transition(entry, next, isRepeated ? undefined : { transition: name, generation: id, by });
     } catch (error) {
       if (!(error instanceof CatalogConflictError) || conflicts >= maximumConflicts) throw error;

@@ -60,6 +60,8 @@ export interface StreamFailure {
   readonly stream: string;
   readonly revision: bigint;
   readonly error: unknown;
+  /** It was refused when it was written: what the table holds may decide, and that cannot be told without a write. */
+  readonly refusedByTable?: true;
 }
 
 /** What became of the streams of a batch. Failures are values: one bad stream never holds back another. */
@@ -146,7 +148,7 @@ class OpenStream {
   #guardKnown = false;
   #tries = 0;
   /** What went wrong and is no fault of infrastructure, until it is known whether that event is next, and not given up already. */
-  #failing: Pick<StreamFailure, "revision" | "error"> | undefined;
+  #failing: Omit<StreamFailure, "stream"> | undefined;
   readonly #needed: bigint;
   #hasGap = false;
   /** A write of several events or streams was refused: its events go one by one and alone, to find the one at fault. */
@@ -204,7 +206,8 @@ class OpenStream {
   /** Nothing of the write was taken. One bad event must neither hold back another stream nor be named by another's revision. */
   refused(write: StreamWrite, error: unknown, alone: boolean): void {
     const isOneEvent = alone && write.guard.revision === write.expected + 1n;
-    if (isOneEvent || isInfrastructureFailure(error)) this.fail(write.expected + 1n, error);
+    if (isInfrastructureFailure(error)) this.fail(write.expected + 1n, error);
+    else if (isOneEvent) this.#failing ??= { revision: write.expected + 1n, error, refusedByTable: true };
     else this.isSuspect = true;
   }
 
@@ -233,13 +236,13 @@ class OpenStream {
     this.#fail({ revision, error });
   }
 
-  #fail({ revision, error }: Pick<StreamFailure, "revision" | "error">): void {
+  #fail(failure: Omit<StreamFailure, "stream">): void {
     this.done = true;
-    this.#report.failures.push({ stream: this.name, revision, error });
+    this.#report.failures.push({ stream: this.name, ...failure });
   }
 
   /** Whether the stream ends here: it waits, or what failed is next. Another writer may have applied it, or events be missing. */
-  async #isOver(failing: Pick<StreamFailure, "revision" | "error">): Promise<boolean> {
+  async #isOver(failing: Omit<StreamFailure, "stream">): Promise<boolean> {
     if (!this.#guardKnown) await this.readGuard();
     this.#failing = undefined;
     if (!this.done && this.#expected === failing.revision - 1n) this.#fail(failing);
@@ -381,12 +384,7 @@ function isOfTheStore(code: unknown): boolean {
   return code === "EVENT_STORE_UNAVAILABLE" || code === "EVENT_STORE_ERROR";
 }
 
-/** Whether the event store could not be asked. */
-export function isStoreFailure(error: unknown): boolean {
-  return !isTransient(error) && error instanceof Error && "code" in error && isOfTheStore(error.code);
-}
-
 /** Whether trying the same events again later may succeed without anything being mended in code or data. */
 export function isInfrastructureFailure(error: unknown): boolean {
-  return isTransient(error) || isStoreFailure(error);
+  return isTransient(error) || (error instanceof Error && "code" in error && isOfTheStore(error.code));
 }

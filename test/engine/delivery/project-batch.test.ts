@@ -1,5 +1,5 @@
 /** What a projector does with a batch: every generation that is written now has it, or the event is reported as failed. */
-import { DeleteTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DeleteTableCommand, type DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -11,17 +11,20 @@ import { startOfAll } from "../../../engine/event-store/position.ts";
 import { Catalog, type Generation, type GenerationRole } from "../../../engine/views/catalog.ts";
 import { VersionNotDeployedError } from "../../../engine/views/deployed-version.ts";
 import { createGenerationTable } from "../../../engine/views/generation-table.ts";
+import { rowItemKey } from "../../../engine/views/item.ts";
 import { applyEvents } from "../../../engine/views/live-writer.ts";
 import type { Projection } from "../../../engine/views/projection.ts";
 import { catalogTable as catalogTableOf } from "../../../functions/dynamodb-connection.ts";
 import {
   changed,
+  counted,
   createTables,
   type EventForTest,
   failing,
   faultyDynamoDB,
   newTable,
   owned,
+  shared,
   type TableContents,
   timeout,
   unlisted,
@@ -312,6 +315,26 @@ describe("a projector", () => {
       { behind: undefined, pauses: undefined },
     ]);
     expect(await view.blocked()).toStrictEqual({ joined: undefined, live: undefined });
+    // The live one was not written either.
+    const [joined] = (await view.catalog.read(view.projection.name)).generations;
+    expect([joined?.behind, joined?.pauses]).toStrictEqual([undefined, 1]);
+  });
+
+  it("blocks nothing that the table of the live generation refuses in the same way, where rows are shared", async () => {
+    const view = await viewOf("soaking", "live");
+    const sums: Projection = { ...shared, name: view.projection.name };
+    const id = newId();
+    for (const role of ["soaking", "live"] as const) {
+      const Item = { ...rowItemKey({ partition: "totals", sort: id }), sum: { S: "no number" } };
+      await views.dynamodb.send(new PutItemCommand({ TableName: view.tableOf(role), Item }));
+    }
+    const events = await views.append(`account-${id}`, [counted({ [id]: 1 })]);
+    expect(await projectBatch(view.context, [sums], events)).toStrictEqual({
+      batchItemFailures: [{ itemIdentifier: `0@account-${id}` }],
+    });
+    expect(await view.blocked()).toStrictEqual({ soaking: undefined, live: undefined });
+    const [soaking] = (await view.catalog.read(view.projection.name)).generations;
+    expect(soaking?.behind).toBeUndefined();
   });
 
   it("blocks what only the other code cannot take before the live generation is written", async () => {

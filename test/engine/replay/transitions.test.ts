@@ -75,6 +75,7 @@ const matrix: Readonly<Record<TransitionName, Readonly<Partial<Record<Generation
   sealed: { joined: "joined live soaking", soaking: "soaking live" },
   block: { joined: "joined live soaking", soaking: "soaking live" },
   passed: { joined: "joined live soaking", soaking: "soaking live" },
+  "kept-up": { joined: "joined live soaking", soaking: "soaking live" },
   pause: { building: "building live soaking", joined: "joined live soaking", soaking: "soaking live" },
   resume: { building: "building live soaking", joined: "joined live soaking", soaking: "soaking live" },
   swap: { joined: "live soaking retiring", live: "done" },
@@ -229,6 +230,18 @@ describe("a transition", () => {
     expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, behind: true, pauses: 1 }]);
     await take(view, "g", "sealed", { sealedTo: startOfAll, pauses: 1 });
     expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, pauses: 1 }]);
+  });
+
+  it("of one that has kept up is taken by who passed it, unless somebody else has since", async () => {
+    const before = generation("g", "joined");
+    const view = await viewOf(before);
+    await take(view, "g", "passed", { behind: true });
+    await take(view, "g", "kept-up", { pauses: 1 });
+    expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, pauses: 1 }]);
+    await take(view, "g", "passed", { behind: true });
+    await take(view, "g", "passed", { behind: true });
+    await expect(take(view, "g", "kept-up", { pauses: 2 })).rejects.toThrow("it was paused, or passed, since");
+    expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, behind: true, pauses: 3 }]);
   });
 
   it("of a seam is refused to who took its tail before a pause, or an earlier one than somebody else", async () => {

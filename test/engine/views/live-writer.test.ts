@@ -388,7 +388,9 @@ describe("live delivery of a row that one stream owns", () => {
     for (const applied of [2, 0]) {
       const { failures, ...counts } = await applyEvents(writer, events.slice(1));
       expect(counts.applied).toBe(applied);
-      expect(failures).toStrictEqual([{ stream, revision: 3n, error: errorNamed("ValidationException") }]);
+      expect(failures).toStrictEqual([
+        { stream, revision: 3n, error: errorNamed("ValidationException"), refusedByTable: true },
+      ]);
       expect(await views.contents(writer)).toStrictEqual({
         rows: { [key]: { text: "no number", sum: 11 } },
         guards: { [stream]: guardAt(at(events, 2)) },
@@ -505,7 +507,9 @@ describe("live delivery of rows that many streams touch", () => {
     for (const stream of good) others.push(...(await views.append(stream, [counted({ row: 1_000 })])));
     const { failures, ...counts } = await applyEvents(writer, [...events, ...others]);
     expect(counts).toStrictEqual({ applied: 5, duplicates: 0, gapsFilled: 0, waiting: [] });
-    expect(failures).toStrictEqual([{ stream: bad, revision: 2n, error: errorNamed("TransactionCanceledException") }]);
+    expect(failures).toStrictEqual([
+      { stream: bad, revision: 2n, error: errorNamed("TransactionCanceledException"), refusedByTable: true },
+    ]);
     expect(await views.contents(writer)).toStrictEqual({
       rows: { "totals/damaged": { sum: "text" }, "totals/row": { sum: 3_011, events: 5 } },
       guards: Object.fromEntries([at(events, 1), ...others].map((event) => [event.stream, guardAt(event)])),
@@ -536,7 +540,9 @@ describe("a stream whose name leads to no row key", () => {
     const { applied, failures } = await applyEvents(writer, [...bad, ...good]);
     expect({ applied, failures }).toStrictEqual({
       applied: 1,
-      failures: [{ stream, revision: bad[0]?.revision, error: expect.any(RowChangeError) as Error }],
+      failures: [
+        { stream, revision: bad[0]?.revision, error: expect.any(RowChangeError) as Error, refusedByTable: true },
+      ],
     });
     expect((failures[0]?.error as Error).message).toContain(says);
   });
