@@ -2,7 +2,7 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { NothingToDoError, ReplayPausedError } from "../../../engine/replay/errors.ts";
+import { NothingToDoError, ReplayEventError, ReplayPausedError } from "../../../engine/replay/errors.ts";
 import { prepareViews } from "../../../engine/replay/prepare-views.ts";
 import { Replay, type ReplayObserver, RetirementFailedError } from "../../../engine/replay/replay.ts";
 import { replayStatus } from "../../../engine/replay/replay-status.ts";
@@ -177,6 +177,47 @@ describe.each(kinds)("a replay of $kind that is gone on with", (kind) => {
     expect(hasHappened).toBe(true);
     expect(await view.contentsOf(generation)).toStrictEqual(await view.expectedOf(generation));
     await view.expectExact();
+  });
+
+  it("was passed after its seam was closed: that is closed again before it is swapped in", async () => {
+    const view = await startLiveView(kind);
+    const dynamodb = before("swap", async () => {
+      // As a projector that is gone before it has written what it was about to.
+      await view.happen(kind, 2);
+      await transit(scopeOf(view), (await view.generation("joined")).id, "passed", { behind: true });
+    });
+    const { generation, seamEvents } = await view.replay({ dynamodb }).run();
+    dynamodb.destroy();
+    expect(seamEvents).toBeGreaterThan(0);
+    expect(generation).toMatchObject({ role: "live", pauses: 1 });
+    expect(await view.contentsOf(generation)).toStrictEqual(await view.expectedOf(generation));
+  });
+
+  it("is passed and blocked: the schedule neither brings it up nor begins it anew", async () => {
+    const view = await startLiveView(kind);
+    await view.replay().run();
+    await view.replay().start();
+    for (const role of ["soaking", "joined"] as const) {
+      const { id } = await view.generation(role);
+      await transit(scopeOf(view), id, "passed", { behind: true });
+      await transit(scopeOf(view), id, "block", { blocked: "it cannot take it" });
+    }
+    await view.happen(kind, 2);
+    const { generations } = await view.catalog.read(view.name);
+    expect(await view.replay().tryResume()).toBeUndefined();
+    expect((await view.catalog.read(view.name)).generations).toStrictEqual(generations);
+  });
+
+  it("is not put away for an event that its projectors are still trying", async () => {
+    const view = await startLiveView(kind);
+    const { generation } = await view.replay().start();
+    await transit(scopeOf(view), generation.id, "passed", { behind: true });
+    await view.append("account-bad", [
+      { type: "Counted", data: { x: 0.5 } },
+      { type: "Changed", data: { add: 1 } },
+    ]);
+    expect(await view.replay().tryResume()).toMatchObject({ error: expect.any(ReplayEventError) as Error });
+    expect((await view.generation("joined")).id).toBe(generation.id);
   });
 });
 
