@@ -87,7 +87,7 @@ export const removedGuards: readonly RemovedGuard[] = [
   {
     name: "what fails in a generation beside the live one is reported",
     file: "engine/delivery/project-batch.ts",
-    text: "else failures.push(...(await this.#stillFailing(generation, found, events)));",
+    text: "failures.push(...(await this.#stillFailing(generation, found, events)));",
     without: "",
   },
   {
