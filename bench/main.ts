@@ -193,7 +193,7 @@ async function measure(options: Options): Promise<Results> {
   if (isWanted("replay-live")) {
     await withServers(async (servers) => {
       const runtime = servers.startFunctions();
-      // A back-fill notices within a second or two that delivery is behind: the drain is to last for longer.
+      // Until a back-fill has noticed that delivery is behind it gives way to nobody: the drain is to last for longer.
       const log = await filledLog(servers, 4 * orders);
       await runtime;
       await collect(compareLiveDelivery(servers, log, rounds));

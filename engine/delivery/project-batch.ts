@@ -133,6 +133,8 @@ interface Beside {
 
 /** What was decided before the live generation is written. */
 interface BeforeLive {
+  /** What is left of the other generations: some were blocked. */
+  readonly beside: readonly Beside[];
   /** Streams that must not be written there either: they come again, for all generations. */
   readonly heldBack: ReadonlySet<string>;
   /** Generations that lack events which the live one may be about to take, by id. */
@@ -143,8 +145,6 @@ interface Passed extends Pick<Generation, "id" | "pauses"> {
   /** Whether it was so before: then it is not for this round to say that it has kept up. */
   readonly wasBehind: boolean;
 }
-
-const nothingBefore: BeforeLive = { heldBack: new Set(), passed: new Map() };
 
 /** Whether the live generation can be asked, without a write, if it fails there too. */
 const isFoundByFolding = ({ error, refusedByTable }: StreamFailure): boolean =>
@@ -182,11 +182,12 @@ class Round {
       if (!isDeployed(generation, this.#versions)) await this.#pause(generation);
       else beside.push({ generation, failures: await this.#applyBeside(generation, events) });
     }
-    const before = live === undefined ? nothingBefore : await this.#beforeLive(live, beside, events);
+    const nothing: BeforeLive = { beside, heldBack: new Set(), passed: new Map() };
+    const before = live === undefined ? nothing : await this.#beforeLive(live, beside, events);
     const written = events.filter(({ stream }) => !before.heldBack.has(stream));
     const inLive = live === undefined ? undefined : await this.#applyTo(live, written);
     const failures: StreamFailure[] = [];
-    for (const { generation, failures: found } of beside) {
+    for (const { generation, failures: found } of before.beside) {
       const judged = found.filter(({ stream }) => !before.heldBack.has(stream));
       const verdict = verdictOn(judged, inLive);
       if (verdict.verdict === "block") {
@@ -202,24 +203,27 @@ class Round {
   }
 
   /** What has to be done about failures beside the live generation before that one is written. */
-  async #beforeLive(live: Generation, beside: Beside[], events: readonly StoredEvent[]): Promise<BeforeLive> {
+  async #beforeLive(live: Generation, beside: readonly Beside[], events: readonly StoredEvent[]): Promise<BeforeLive> {
     const found = beside.flatMap(({ failures }) => failures);
     const heldBack = new Set(found.filter(({ error }) => isStoreAway(error)).map(({ stream }) => stream));
     const folded = new Set(found.filter(isFoundByFolding).map(({ stream }) => stream));
     const judged = folded.size === 0 ? undefined : await this.#judgeIn(live, folded, events);
     for (const { stream, error } of judged?.failures ?? []) if (isInfrastructureFailure(error)) heldBack.add(stream);
+    const left: Beside[] = [];
     const passed = new Map<string, Passed>();
-    for (const each of [...beside]) {
+    for (const each of beside) {
       const { generation, failures } = each;
       const verdict = verdictOn(failures.filter(isFoundByFolding), judged);
       if (verdict.verdict === "block") {
         await this.#block(generation, verdict.error);
-        beside.splice(beside.indexOf(each), 1);
-      } else if (failures.some((failure) => !heldBack.has(failure.stream) && !isFoundByFolding(failure))) {
+        continue;
+      }
+      left.push(each);
+      if (failures.some((failure) => !heldBack.has(failure.stream) && !isFoundByFolding(failure))) {
         passed.set(generation.id, await this.#passed(generation));
       }
     }
-    return { heldBack, passed };
+    return { beside: left, heldBack, passed };
   }
 
   #judgeIn(live: Generation, streams: ReadonlySet<string>, events: readonly StoredEvent[]): Promise<ApplyReport> {

@@ -44,6 +44,8 @@ interface Transition {
   readonly clears?: readonly ("behind" | "paused" | "pausedBy" | "soakUntil")[];
   /** Whether the generation bears how often it has taken it. */
   readonly isCounted?: true;
+  /** What the history keeps of one that projectors take again and again; absent: each. `once`: until its record stands there. */
+  readonly isNoted?: "once" | "never";
   readonly checks: readonly Check[];
 }
 
@@ -138,14 +140,20 @@ export const transitions: Readonly<Record<TransitionName, Transition>> = {
     checks: [isNotPaused, isOfThisPause, isNoStepBack, hasItsCode],
   },
   /** An event could not be written to it while the live one went on: it stays out of the running. */
-  block: { from: ["joined", "soaking"], to: "unchanged", checks: [] },
+  block: { from: ["joined", "soaking"], to: "unchanged", isNoted: "once", checks: [] },
   /**
    * A projector could not write an event to it, and is about to write the live one all the same. Noted before: a swap between
    * the two would show readers a row without what they have seen.
    */
-  passed: { from: ["joined", "soaking"], to: "unchanged", isCounted: true, checks: [] },
+  passed: { from: ["joined", "soaking"], to: "unchanged", isCounted: true, isNoted: "never", checks: [] },
   /** The live one could not be written then either, and nobody else has passed it: nothing is missing. */
-  "kept-up": { from: ["joined", "soaking"], to: "unchanged", clears: ["behind"], checks: [isOfThisPause] },
+  "kept-up": {
+    from: ["joined", "soaking"],
+    to: "unchanged",
+    clears: ["behind"],
+    isNoted: "never",
+    checks: [isOfThisPause],
+  },
   /**
    * Nobody writes it until it is resumed: because an operator wants it so, or because a projector met it whose code is another.
    * The live one cannot be: what it lacks, readers would miss.
@@ -213,16 +221,24 @@ export async function transit(
     const next = after(entry, versions, id, name, record);
     if (next === "done") return entry;
     try {
-      // Every projector that meets the failure blocks it, or passes it for a moment: the history is not to fill up with them.
-      const isRepeated =
-        name === "passed" ||
-        name === "kept-up" ||
-        (name === "block" && entry.generations.some((known) => known.id === id && known.blocked !== undefined));
-      return await catalog.transition(entry, next, isRepeated ? undefined : { transition: name, generation: id, by });
+      const note = isToBeNoted(entry, id, name, record) ? { transition: name, generation: id, by } : undefined;
+      return await catalog.transition(entry, next, note);
     } catch (error) {
       if (!(error instanceof CatalogConflictError) || conflicts >= maximumConflicts) throw error;
     }
   }
+}
+
+function isToBeNoted(
+  { generations }: CatalogEntry,
+  id: string,
+  name: TransitionName,
+  record: TransitionRecord,
+): boolean {
+  const { isNoted } = transitions[name];
+  if (isNoted !== "once") return isNoted !== "never";
+  const known = generations.find((generation) => generation.id === id);
+  return !Object.keys(record).every((attribute) => known !== undefined && attribute in known);
 }
 
 /** The generations after the transition; "done" when they are as it would leave them. */

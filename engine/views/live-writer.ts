@@ -85,8 +85,7 @@ interface MutableReport {
   readonly failures: StreamFailure[];
 }
 
-const ownedRowsAtOnce = 16;
-const streamsJudgedAtOnce = 16;
+const streamsAtOnce = 16;
 const maximumTries = 12;
 /** So many failures of infrastructure in a row, and the rest of the batch would fail too, each after a time-out of its own. */
 const failuresOfAnOutage = 8;
@@ -106,18 +105,23 @@ export async function applyEvents(writer: LiveWriter, events: Iterable<StoredEve
  */
 export async function judgeEvents(writer: LiveWriter, events: Iterable<StoredEvent>): Promise<ApplyReport> {
   const report = emptyReport();
-  const queue = openStreams(writer, events, report).values();
-  const work = async (): Promise<void> => {
-    for (const stream of queue) {
-      await stream.readGuard();
-      while (!stream.done) {
-        const write = await stream.next();
-        if (write !== undefined) stream.written(write);
-      }
+  await eachOf(openStreams(writer, events, report), async (stream) => {
+    await stream.readGuard();
+    while (!stream.done) {
+      const write = await stream.next();
+      if (write !== undefined) stream.written(write);
     }
-  };
-  await Promise.all(Array.from({ length: streamsJudgedAtOnce }, work));
+  });
   return report;
+}
+
+/** Several at once, each by itself. */
+async function eachOf(streams: readonly OpenStream[], work: (stream: OpenStream) => Promise<void>): Promise<void> {
+  const queue = streams.values();
+  const worker = async (): Promise<void> => {
+    for (const stream of queue) await work(stream);
+  };
+  await Promise.all(Array.from({ length: streamsAtOnce }, worker));
 }
 
 const emptyReport = (): MutableReport => ({ applied: 0, duplicates: 0, gapsFilled: 0, waiting: [], failures: [] });
@@ -279,23 +283,19 @@ async function applyOwned(
   projection: Extract<Projection, { rows: "one-per-stream" }>,
   streams: readonly OpenStream[],
 ): Promise<void> {
-  const queue = streams.values();
-  const work = async (): Promise<void> => {
-    for (const stream of queue) {
-      while (!stream.done) {
-        const write = await stream.next();
-        if (write === undefined) continue;
-        try {
-          const outcome = await writeOwnedRow(writer.dynamodb, writer.generation.table, projection, write);
-          if (outcome === "written") stream.written(write);
-          else await stream.readGuard();
-        } catch (error) {
-          stream.refused(write, error, true);
-        }
+  await eachOf(streams, async (stream) => {
+    while (!stream.done) {
+      const write = await stream.next();
+      if (write === undefined) continue;
+      try {
+        const outcome = await writeOwnedRow(writer.dynamodb, writer.generation.table, projection, write);
+        if (outcome === "written") stream.written(write);
+        else await stream.readGuard();
+      } catch (error) {
+        stream.refused(write, error, true);
       }
     }
-  };
-  await Promise.all(Array.from({ length: ownedRowsAtOnce }, work));
+  });
 }
 
 /** Group after group, not at once: groups of one batch touch the same rows and would only conflict with each other. */
