@@ -244,6 +244,17 @@ describe("a transition", () => {
     expect((await catalog.read(view)).generations).toStrictEqual([{ ...before, behind: true, pauses: 3 }]);
   });
 
+  it("that projectors take again and again does not fill up the history", async () => {
+    const view = await viewOf(generation("g", "joined"));
+    const noted = async () => ((await catalog.read(view)).history ?? []).map(({ transition }) => transition);
+    const before = await noted();
+    await take(view, "g", "passed", { behind: true });
+    await take(view, "g", "kept-up", { pauses: 1 });
+    await take(view, "g", "block", { blocked: "no luck" });
+    await take(view, "g", "block", { blocked: "no luck either" });
+    expect(await noted()).toStrictEqual([...before, "block"]);
+  });
+
   it("of a seam is refused to who took its tail before a pause, or an earlier one than somebody else", async () => {
     const view = await viewOf(generation("g", "joined"));
     await take(view, "g", "pause", { paused: "for lunch", pausedBy: "operator", behind: true });
